@@ -99,8 +99,25 @@ def servers(aws: Aws, target: Target, group: str) -> tuple[bool | None, str]:
     found = ask(client, "describe_target_health", TargetGroupArn=group)
     states = [t["TargetHealth"]["State"] for t in found["TargetHealthDescriptions"]]
     healthy, unknown = states.count("healthy"), states.count("unavailable")
-    words = f"{healthy} of its {len(states)} targets are healthy"
-    return (None if unknown and not healthy else healthy > 0), words
+    if unknown and not healthy:
+        return None, "its health checks are off"
+    return healthy > 0, f"{healthy} of its {len(states)} targets are healthy"
+
+
+def endpoints(aws: Aws, target: Target, group: str) -> tuple[bool | None, str]:
+    """Return whether an endpoint group has a healthy endpoint, None where no health check
+    of it has ended yet, and how many it has. Raises AwsError.
+
+    https://docs.aws.amazon.com/global-accelerator/latest/api/API_EndpointDescription.html
+    """
+    client = aws.client(_SERVICES[ACCELERATOR], Target(target.account, ACCELERATORS))
+    found = ask(client, "describe_endpoint_group", EndpointGroupArn=group)
+    there = found["EndpointGroup"].get("EndpointDescriptions", ())
+    states = [one.get("HealthState", "INITIAL") for one in there]
+    healthy = states.count("HEALTHY")
+    if not healthy and "INITIAL" in states:
+        return None, "its endpoints have not been checked yet"
+    return healthy > 0, f"{healthy} of its {len(states)} endpoints are healthy"
 
 
 def without(value: Any) -> Any:

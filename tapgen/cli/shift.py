@@ -34,8 +34,8 @@ Examples:
   tapgen shift region_migration --by targets --in-region source --to green
   tapgen shift region_migration --by dns --rollback
 
-After each step the alarms of the system and the health check of the side that gets more are
-watched. If one turns red, the recorded shares are restored, without a question. At the end
+No alarm may be in ALARM before where that side is, unless --despite-alarm names it. After each
+step the alarms of the system and the health check of the side that gets more are watched. If one turns red, the recorded shares are restored, without a question. At the end
 the settings are printed that make the file agree.
 
 \b
@@ -106,6 +106,13 @@ def _bake(context: click.Context, option: click.Parameter, text: str) -> float:
 @click.option(
     "--rollback", is_flag=True, help="Restore the shares from before the last shift."
 )
+@click.option(
+    "--despite-alarm",
+    "despite",
+    metavar="NAME",
+    multiple=True,
+    help="An alarm that is in ALARM already; the gates leave it out.",
+)
 @yes_option
 def shift_command(
     chosen: Chosen,
@@ -115,10 +122,11 @@ def shift_command(
     by: str | None,
     role: str,
     rollback: bool,
+    despite: tuple[str, ...],
     yes: bool,
 ) -> int:
     """Move traffic of SYSTEM to another side: DNS weights, dials, target groups, a canary."""
-    from tapgen.operate import shifting
+    from tapgen.operate import ringing, shifting
     from tapgen.rollout import places
 
     if bool(to) == rollback:
@@ -134,7 +142,16 @@ def shift_command(
             store = places.nearest(reached.sets, system.prefix).store
             found = shifting.backward(system, aws, where, store)
         else:
-            found = shifting.forward(system, aws, where, to, steps, bake)
+            found = shifting.forward(
+                system,
+                aws,
+                where,
+                to,
+                steps,
+                bake,
+                ringing=ringing.look(reached.sets, system),
+                despite=despite,
+            )
     planned = _planned(reached, found)
     if not found.steps:
         say("\n".join([*planned.lines, "nothing to do"]))

@@ -22,8 +22,9 @@ class Share:
 
     `name` is what people call it, `id` what AWS does. `parameter` is that of the shift's
     part which holds the share, `setting` the path of the one that sets it; both are empty
-    for a side that gets the rest. `before` must hold, in the region of `role`, before this
-    side gets more.
+    for a side that gets the rest. `role` is that of the region which the side is in, empty
+    for the shift's own; there, `before` must hold before this side gets more, and no alarm
+    be in ALARM.
     """
 
     name: str

@@ -8,12 +8,13 @@ the file of the system has them, `unpersisted` says so in each plan.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
 
 from tapgen.aws import health_checks, shares
+from tapgen.aws.alarms import Alarm
 from tapgen.aws.session import ATTEMPTS, Aws
 from tapgen.aws.shares import ACCELERATORS, Shares
 from tapgen.errors import AwsError, Denied, RolloutError
@@ -30,6 +31,7 @@ from tapgen.model.procedures import Act, Procedure, saved
 from tapgen.model.shifts import ACCELERATOR, CANARY, DNS, TARGETS
 from tapgen.operate import filling, outputs
 from tapgen.operate.filling import Place, Read, Texts
+from tapgen.operate.ringing import Ringing
 from tapgen.rollout import program
 from tapgen.rollout.journal import Store, names
 from tapgen.rollout.program import Kind, Program, Verb
@@ -190,12 +192,16 @@ def forward(
     to: str,
     steps: Sequence[int] = STEPS,
     bake: float = 300.0,
+    *,
+    ringing: Ringing = Ringing(),
+    despite: Collection[str] = (),
 ) -> Shifting:
     """Return how traffic moves to the side `to`, in steps of percent, each of which is
     watched for `bake` seconds, and for twice as long as resolvers keep answers.
 
-    There are no steps where that side has as much already. Raises RolloutError where it
-    is not well, and AwsError.
+    `ringing` says which alarms are in ALARM already; those `despite` which it moves all
+    the same, by name. There are no steps where that side has as much already. Raises
+    RolloutError where it is not well, and AwsError.
     """
     shift = where.shift
     sides = {s.name for s in shift.shares}
@@ -216,7 +222,8 @@ def forward(
                 f"give higher steps, or take traffic away with --to {other} or --rollback"
             )
         return Shifting(where, found, to, now, ())
-    warnings = [*_warnings(aws, where, found, to, other)]
+    warnings = [*_alarmed(system, where, to, ringing, despite)]
+    warnings += _warnings(aws, where, found, to, other)
     gate = _gate(where, found, to, bake if aws.local else max(bake, 2 * found.ttl))
     if aws.local and found.ttl:
         warnings.append(
@@ -261,6 +268,45 @@ def divided(
     return {to: percent, other: 100 - percent}
 
 
+_SERVING = {TARGETS: shares.servers, ACCELERATOR: shares.endpoints}
+"""What says whether anything behind a side is healthy; records have health checks."""
+
+
+def _alarmed(
+    system: System, where: Where, to: str, ringing: Ringing, despite: Collection[str]
+) -> Iterator[str]:
+    """Yield what to know of alarms before; RolloutError where one is in ALARM already in the
+    region of the side that gets more. To leave a canary, no alarm is in the way."""
+    (side,) = (s for s in where.shift.shares if s.name == to)
+    region = system.regions[side.role] if side.role else where.target.region
+    here = [a for a in ringing.red if a.target.region == region]
+    refused = [a for a in here if a.name not in despite]
+    if refused and side.id != shares.STABLE:
+        names = dict.fromkeys(a.name for a in refused)
+        raise RolloutError(
+            f"{system.prefix}: nothing was shifted: {to} is in {region}, where "
+            + "; ".join(map(_since, refused))
+            + f". See tapgen verify {system.name}; to shift all the same, with gates that "
+            "leave these alarms out: "
+            + " ".join(f"--despite-alarm {name}" for name in names)
+        )
+    for alarm in ringing.red:
+        yield (
+            f"{_since(alarm)}: the gates leave it out, so they do not see whether this "
+            "shift makes it worse"
+        )
+    for place, why in ringing.unread.items():
+        yield (
+            f"nobody knows which alarms of {place} are in ALARM: {why}; the shift does not "
+            "begin until AWS says so"
+        )
+
+
+def _since(alarm: Alarm) -> str:
+    why = f" ({alarm.reason})" if alarm.reason else ""
+    return f"{alarm} is in ALARM since {alarm.changed:%F %T}{why}"
+
+
 def _warnings(
     aws: Aws, where: Where, found: Shares, to: str, other: str
 ) -> Iterator[str]:
@@ -275,8 +321,8 @@ def _warnings(
             )
         if health.well is None:
             yield f"nobody knows yet whether {to} is healthy: {health.words}"
-    if where.shift.by == TARGETS:
-        well, words = shares.servers(aws, where.target, id)
+    if where.shift.by in _SERVING:
+        well, words = _SERVING[where.shift.by](aws, where.target, id)
         if well is False and not aws.local:
             raise RolloutError(
                 f"{where.shift.part} in {where.target}: {to} is not healthy: {words}; "
@@ -285,7 +331,7 @@ def _warnings(
         if well is False:
             yield f"{to}: {words}; the embedded AWS has no servers, on AWS nothing would be shifted"
         if well is None:
-            yield f"nobody knows whether {to} is healthy: its health checks are off"
+            yield f"nobody knows whether {to} is healthy: {words}"
     for name in (to, other):
         if where.ids[name] in found.unchecked:
             yield f"{name} has no health check: Route 53 always takes it for healthy"

@@ -107,8 +107,8 @@ def _shifts(settings: Settings) -> Iterator[Shift]:
             "edge",
             {"HostedZoneId": "${HostedZoneId}", "Name": "${DomainName}"},
             (
-                Share("blue", "blue", "BlueWeight", "domain.blue_weight"),
-                Share("green", "green", "GreenWeight", "domain.green_weight"),
+                Share("blue", "blue", "BlueWeight", "domain.blue_weight", "source"),
+                Share("green", "green", "GreenWeight", "domain.green_weight", "target"),
             ),
         )
     for role in ROLES if settings.canary.percent else ():

@@ -23,7 +23,7 @@ from tapgen.aws.stacksets import Definition
 from tapgen.errors import AwsError, RolloutError
 from tapgen.model import InstanceStatus, Share, Shift, System
 from tapgen.model.procedures import Call, Check, with_saved
-from tapgen.operate import filling, programs, running, shifting
+from tapgen.operate import filling, programs, ringing, running, shifting
 from tapgen.operate.programs import Move
 from tapgen.operate.shifting import Shifting
 from tapgen.rollout import Event, Outcome, Starter, history, opening
@@ -93,6 +93,7 @@ class World:
     refused: str = ""
     writes: str = "allowed"
     servers: tuple[str, ...] = ("healthy", "unhealthy")
+    endpoints: tuple[str, ...] = ("UNHEALTHY", "HEALTHY")
     changes: dict[str, int] = field(default_factory=dict)
     faults: Faults = field(default_factory=Faults)
 
@@ -139,7 +140,9 @@ class World:
 
     def group(self, EndpointGroupArn: str) -> Any:
         dial = self.dials[EndpointGroupArn]
-        return {"EndpointGroup": {"TrafficDialPercentage": dial}}
+        states = [{"HealthState": state} for state in self.endpoints]
+        found = {"TrafficDialPercentage": dial, "EndpointDescriptions": states}
+        return {"EndpointGroup": found}
 
     def turn(self, EndpointGroupArn: str, TrafficDialPercentage: float) -> Any:
         self.dials[EndpointGroupArn] = TrafficDialPercentage
@@ -613,9 +616,14 @@ def test_a_side_that_is_not_well_gets_nothing() -> None:
     with pytest.raises(RolloutError, match="green is not healthy: 7 of 10 checkers"):
         forward(cloud, "dns")
     for servers in ((), ("unhealthy", "draining")):
-        cloud = Around(world=World(servers=servers), local=False)
-        with pytest.raises(RolloutError, match="green is not healthy: 0 of its"):
-            forward(cloud, "targets")
+        cloud = Around(world=World(servers=servers, endpoints=servers), local=False)
+        for by in ("targets", "accelerator"):
+            with pytest.raises(RolloutError, match="green is not healthy: 0 of its"):
+                forward(cloud, by)
+    cloud = Around(world=World(endpoints=("INITIAL", "UNHEALTHY")), local=False)
+    assert forward(cloud, "accelerator").warnings == (
+        "nobody knows whether green is healthy: its endpoints have not been checked yet",
+    )
     cloud = Around(world=World(servers=("unavailable",)))
     assert forward(cloud, "targets").warnings == (
         "nobody knows whether green is healthy: its health checks are off",
@@ -623,6 +631,49 @@ def test_a_side_that_is_not_well_gets_nothing() -> None:
     cloud = Around(world=World(refused="GetHealthCheckStatus"))
     with pytest.raises(AwsError, match="not authorized"):
         forward(cloud, "dns")
+
+
+def test_an_alarm_that_is_red_already_is_no_surprise_of_a_gate() -> None:
+    """Gates leave it out: so nothing moves to where it is before somebody names it."""
+    cloud = Around(world=World(reds=0))
+    red = ringing.look(cloud, system())  # type: ignore[arg-type]
+    with pytest.raises(
+        RolloutError,
+        match="nothing was shifted: green is in us-east-1, where errors in 1{12}/us-east-1 "
+        "is in ALARM since 2020-01-01 .*--despite-alarm errors$",
+    ):
+        forward(cloud, "dns", ringing=red, despite=("others",))
+    found = forward(cloud, "dns", ringing=red, despite=("errors",))
+    warning, *_ = found.warnings
+    assert "errors in 111111111111/us-east-1 is in ALARM since" in warning
+    assert "the gates leave it out" in warning and carry_out(cloud, found).green
+    # Away from where it is, and out of a canary, that is the reason to move.
+    elsewhere = Around(world=World(reds=0))
+    away = forward(elsewhere, "dns", ringing=red, shift=way("dns", role="dr"))
+    assert away.warnings[0] == warning
+    cloud.world.stage["canarySettings"]["percentTraffic"] = 50.0
+    assert forward(cloud, "canary", to="blue", ringing=red).warnings == (warning,)
+
+
+@pytest.mark.parametrize(
+    ("refused", "place"),
+    [
+        ("DescribeAlarms", "111111111111/us-east-1"),
+        ("ListStackResources", "111111111111/us-east-1"),
+    ],
+)
+def test_alarms_that_nobody_could_read_are_unknown_and_nothing_moves(
+    refused: str, place: str
+) -> None:
+    cloud = Around(world=World(refused=refused))
+    unread = ringing.look(cloud, system())  # type: ignore[arg-type]
+    found = forward(cloud, "dns", ringing=unread)
+    warning, *_ = found.warnings
+    assert f"nobody knows which alarms of {place} are in ALARM" in warning
+    assert f"not authorized: {refused}" in warning
+    with pytest.raises(AwsError, match=f"not authorized: {refused}"):
+        carry_out(cloud, found)
+    assert not changes(cloud)
 
 
 def test_what_must_hold_before_is_looked_at_first() -> None:
