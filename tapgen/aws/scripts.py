@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from tapgen.aws import shares
+from tapgen.aws import releases, shares
 from tapgen.aws.session import Aws, ask, pages
 from tapgen.model import Target
 
@@ -203,6 +203,7 @@ CHECKS: Mapping[str, Callable[[Aws, Target, Payload], tuple[Any, ...]]] = {
     "revert begun": _revert_began,
     "shares": shares.are,
     "shares ours": shares.are_ours,
+    "served": releases.are_served,
 }
 """Whether what scripts change or wait for is so, and what there is instead; a third value
 says that it will never be. They only look."""

@@ -151,20 +151,27 @@ WATCHING_ACTIONS = (
 # The calls of `aws.shares`, by what divides traffic: a plan says where it is divided in
 # another way than the stacks have it.
 # https://docs.aws.amazon.com/service-authorization/latest/reference/reference_policies_actions-resources-contextkeys.html
-_DIVIDING: Mapping[str, tuple[Any, str]] = {
-    DNS: (
-        aroute53.ListResourceRecordSets,
-        names.arn("route53", "hostedzone/*", region="", account=""),
-    ),
-    ACCELERATOR: (
-        aaccelerator.DescribeEndpointGroup,
-        names.arn("globalaccelerator", "accelerator/*", region=""),
-    ),
-    TARGETS: (aelb.DescribeListeners, "*"),
-    CANARY: (
-        aapigateway.GET,
-        names.arn("apigateway", "/restapis/*/stages/*", region="*", account=""),
-    ),
+_DIVIDING: Mapping[str, Sequence[tuple[Any, str]]] = {
+    DNS: [
+        (
+            aroute53.ListResourceRecordSets,
+            names.arn("route53", "hostedzone/*", region="", account=""),
+        )
+    ],
+    ACCELERATOR: [
+        (
+            aaccelerator.DescribeEndpointGroup,
+            names.arn("globalaccelerator", "accelerator/*", region=""),
+        )
+    ],
+    TARGETS: [(aelb.DescribeListeners, "*")],
+    CANARY: [
+        (
+            aapigateway.GET,
+            names.arn("apigateway", "/restapis/*/stages/*", region="*", account=""),
+        ),
+        (alambda.GetAlias, names.arn("lambda", "function:*", region="*")),
+    ],
 }
 
 
@@ -496,8 +503,9 @@ def _reading(
 def _shares_read(scope: Scope) -> Iterator[Statement]:
     """Allow reading how traffic is divided, in the ways that the system has."""
     for by in scope.divided:
-        action, resource = _DIVIDING[by]
-        yield security.statement(f"SharesBy{by.title()}", [action], [resource])
+        for number, (action, resource) in enumerate(_DIVIDING[by]):
+            name = f"SharesBy{by.title()}" + ("Version" if number else "")
+            yield security.statement(name, [action], [resource])
 
 
 def _sources_read(scope: Scope) -> Iterable[Statement]:

@@ -29,7 +29,7 @@ def _tree(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 def _nested(data: Mapping[str, Any]) -> Iterator[str]:
     for key, value in data.items():
-        if isinstance(value, Mapping):
+        if value and isinstance(value, Mapping):
             yield f"{key}:"
             yield from (f"  {line}" for line in _nested(value))
         else:

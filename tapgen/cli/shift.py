@@ -24,7 +24,7 @@ from tapgen.cli.reach import Reached, command_line
 from tapgen.cli.settings_lines import lines as settings_lines
 
 if TYPE_CHECKING:  # slow to import
-    from tapgen.operate.shifting import Shifting
+    from tapgen.operate.dividing import Shifting, Where
 
 WAYS = ("dns", "canary", "targets", "accelerator")
 _EPILOG = """\b
@@ -33,6 +33,7 @@ Examples:
   tapgen shift region_migration --by accelerator --to target --steps 10,50,100 --bake 10m
   tapgen shift region_migration --by targets --in-region source --to green
   tapgen shift region_migration --by dns --rollback
+  tapgen shift serverless_api --in-region source --promote
 
 No alarm may be in ALARM before where that side is, unless --despite-alarm names it. After each
 step the alarms of the system and the health check of the side that gets more are watched. If one turns red, the recorded shares are restored, without a question. At the end
@@ -107,6 +108,14 @@ def _bake(context: click.Context, option: click.Parameter, text: str) -> float:
     "--rollback", is_flag=True, help="Restore the shares from before the last shift."
 )
 @click.option(
+    "--promote",
+    is_flag=True,
+    help="Give the canary all requests by --steps, then make it what all requests get.",
+)
+@click.option(
+    "--abandon", is_flag=True, help="Give the canary no requests any more, at once."
+)
+@click.option(
     "--despite-alarm",
     "despite",
     metavar="NAME",
@@ -122,51 +131,72 @@ def shift_command(
     by: str | None,
     role: str,
     rollback: bool,
+    promote: bool,
+    abandon: bool,
     despite: tuple[str, ...],
     yes: bool,
 ) -> int:
     """Move traffic of SYSTEM to another side: DNS weights, dials, target groups, a canary."""
-    from tapgen.operate import ringing, shifting
+    from tapgen.operate import canaries, dividing, ringing, shifting
     from tapgen.rollout import places
 
-    if bool(to) == rollback:
+    if [bool(to), rollback, promote, abandon].count(True) != 1:
         raise click.UsageError(
-            "give either --to NAME, the side that gets more traffic, or --rollback"
+            "give one of --to NAME, the side that gets more traffic, --rollback, --promote "
+            "and --abandon"
         )
+    if promote or abandon:
+        by = _of_canaries(by, steps)
     reached = reach_to_operate(chosen, yes)
     system, aws = reached.system, reached.sets.aws
-    with naming_open_run(reached):
-        way = shifting.chosen(system, by or "", role)
-        where = shifting.located(system, aws, way, chosen.in_account)
+
+    def found(where: Where) -> Shifting:
         if rollback:
             store = places.nearest(reached.sets, system.prefix).store
-            found = shifting.backward(system, aws, where, store)
-        else:
-            found = shifting.forward(
-                system,
-                aws,
-                where,
-                to,
-                steps,
-                bake,
-                ringing=ringing.look(reached.sets, system),
-                despite=despite,
-            )
-    planned = _planned(reached, found)
-    if not found.steps:
+            return shifting.backward(system, aws, where, store)
+        if abandon:
+            return canaries.abandonment(aws, where)
+        how: dict[str, Any] = {
+            "ringing": ringing.look(reached.sets, system),
+            "despite": despite,
+        }
+        if promote:
+            return shifting.promotion(system, aws, where, steps, bake, **how)
+        return shifting.forward(system, aws, where, to, steps, bake, **how)
+
+    with naming_open_run(reached):
+        way = dividing.chosen(system, by or "", role)
+        shift = found(dividing.located(system, aws, way, chosen.in_account))
+    planned = _planned(reached, shift)
+    if not shift.steps:
         say("\n".join([*planned.lines, "nothing to do"]))
         if chosen.as_json:
             print_json({**planned.known, "outcome": None})
         return DONE
     question = "Restore these shares?" if rollback else "Shift traffic?"
+    if promote:
+        question = "Promote the canary?"
     return carry_out(reached, chosen, planned, lambda: confirm(yes, question))
 
 
+def _of_canaries(by: str | None, steps: tuple[int, ...]) -> str:
+    """Return the way of --promote and --abandon; UsageError where it is another one."""
+    if by not in (None, "canary"):
+        raise click.UsageError(
+            f"--promote and --abandon are for a canary, not for --by {by}"
+        )
+    if steps[-1] != 100:
+        raise click.UsageError(
+            "a canary is promoted once it has all requests: let --steps end with 100"
+        )
+    return "canary"
+
+
 def _planned(reached: Reached, found: Shifting) -> Planned:
-    from tapgen.operate import shifting
+    from tapgen.operate import dividing, shifting
 
     return Planned(
-        shifting.COMMAND,
+        dividing.COMMAND,
         found.steps,
         tuple(_lines(reached, found)),
         _data(reached, found),
@@ -186,6 +216,8 @@ def _shares(shares: Any) -> str:
 def _lines(reached: Reached, found: Shifting) -> Iterator[str]:
     where = found.where
     what = f"shift {where.shift.what} to {found.to}"
+    if found.more:
+        what = f"promote the canary of {where.shift.what}"
     if found.back:
         what = f"take the shift of run {found.back} back"
     yield f"{reached.system.prefix}: {what}, by {where.shift.by}, {where.target}"
@@ -200,8 +232,14 @@ def _lines(reached: Reached, found: Shifting) -> Iterator[str]:
 
 def _afterwards(reached: Reached, found: Shifting) -> Iterator[str]:
     """Which lines of the file make it agree, so that no rollout moves traffic back."""
-    from tapgen.operate import shifting
+    from tapgen.operate import canaries, shifting
 
+    others: list[str] = []
+    if found.more:
+        others += canaries.unpromoted(reached.system, reached.sets.aws, found.where)
+    if others:
+        yield from others
+        yield "promote it there before you change the file, which is for all regions; then"
     if shifting.is_persisted(reached.system, found):
         yield f"{reached.loaded.config.path} has these shares already"
         return
@@ -214,13 +252,13 @@ def _afterwards(reached: Reached, found: Shifting) -> Iterator[str]:
 
 
 def _data(reached: Reached, found: Shifting) -> dict[str, Any]:
-    from tapgen.operate import shifting
+    from tapgen.operate import dividing, shifting
 
     where = found.where
     return {
         "system": reached.system.name,
         "suffix": reached.system.suffix,
-        "command": shifting.COMMAND,
+        "command": dividing.COMMAND,
         "by": where.shift.by,
         "part": where.shift.part,
         "account": where.target.account,

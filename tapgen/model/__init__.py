@@ -46,7 +46,7 @@ from tapgen.model.organizations import (
 )
 from tapgen.model.procedures import Procedure, procedure_data
 from tapgen.model.rollouts import PREFERENCES, Preferences, RolloutSettings, Strategy
-from tapgen.model.shifts import Share, Shift
+from tapgen.model.shifts import Release, Share, Shift
 from tapgen.model.statuses import (
     Action,
     InstanceDetailedStatus,
@@ -110,6 +110,7 @@ __all__ = [
     "SUFFIX_RULE",
     "ServiceManaged",
     "Severity",
+    "Release",
     "Share",
     "Shift",
     "STACKS_IN_REVIEW",

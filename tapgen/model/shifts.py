@@ -36,12 +36,32 @@ class Share:
 
 
 @dataclass(frozen=True)
+class Release:
+    """How a canary is promoted: its version of `function` and `deployment`, the newest one
+    of the API, are for all requests.
+
+    `live` and `canary` are the aliases of the function. `version` and `deployed` are the
+    parameters of the shift's part that hold what is older, `setting` the path of what sets
+    both.
+    """
+
+    function: Value
+    deployment: Value
+    live: str
+    canary: str
+    version: str
+    deployed: str
+    setting: str
+
+
+@dataclass(frozen=True)
 class Shift:
     """A way to move traffic of a system between two sides.
 
     `by` is one of the words above, `what` says in a few words whose traffic it is. `part`
     is in the region of `role`; without one it is in a single region. `of` is where AWS
-    keeps the shares: the arguments of the call that reads them.
+    keeps the shares: the arguments of the call that reads them. A canary that can be promoted
+    has a `release`.
     """
 
     by: str
@@ -50,3 +70,4 @@ class Shift:
     of: Mapping[str, Value]
     shares: tuple[Share, Share]
     role: str = ""
+    release: Release | None = None

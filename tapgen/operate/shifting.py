@@ -1,7 +1,6 @@
 """Move traffic from one side to another, share by share, and back by itself.
 
-What AWS answered before is recorded in the program of the run, and written back as it is
-where a gate turns red. A run changes nothing that a template holds but the shares: until
+What was recorded before is written back where a gate turns red. A run changes nothing that a template holds but the shares: until
 the file of the system has them, `unpersisted` says so in each plan.
 """
 
@@ -10,178 +9,36 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from tapgen.aws import health_checks, shares
 from tapgen.aws.alarms import Alarm
-from tapgen.aws.session import ATTEMPTS, Aws
-from tapgen.aws.shares import ACCELERATORS, Shares
+from tapgen.aws.session import Aws
+from tapgen.aws.shares import Shares
 from tapgen.errors import AwsError, Denied, RolloutError
-from tapgen.model import (
-    HealthGate,
-    Observed,
-    Output,
-    Shift,
-    System,
-    Target,
-    gate_data,
-)
-from tapgen.model.procedures import Act, Procedure, saved
+from tapgen.model import Observed, Output, Shift, System, Target
+from tapgen.model.procedures import Procedure
 from tapgen.model.shifts import ACCELERATOR, CANARY, DNS, TARGETS
-from tapgen.operate import filling, outputs
-from tapgen.operate.filling import Place, Read, Texts
+from tapgen.operate import canaries, filling, outputs
+from tapgen.operate.dividing import (
+    COMMAND,
+    Shifting,
+    Where,
+    as_recorded,
+    gate,
+    located_by,
+    moved,
+    read,
+)
+from tapgen.operate.filling import Place, Read
 from tapgen.operate.ringing import Ringing
 from tapgen.rollout import program
 from tapgen.rollout.journal import Store, names
-from tapgen.rollout.program import Kind, Program, Verb
+from tapgen.rollout.program import Kind, Program
 
-COMMAND = "shift"
 STEPS = (5, 25, 50, 100)
 _HASTY = 2  # attempts
-LONGEST_CHANGE = 1800
-"""How long a change of records or dials is waited for, in seconds: AWS names no longest
-time. Its own waiter gives up after as long.
-https://docs.aws.amazon.com/boto3/latest/reference/services/route53/waiter/ResourceRecordSetsChanged.html
-"""
-
-
-@dataclass(frozen=True)
-class Where:
-    """Where AWS keeps the shares of a shift: the arguments of its readings, and the id of
-    each side by its name."""
-
-    shift: Shift
-    target: Target
-    of: Mapping[str, str]
-    ids: Mapping[str, str]
-
-
-@dataclass(frozen=True)
-class Shifting:
-    """A shift of traffic: what is recorded, the steps, and the shares afterwards, by name.
-
-    `back` is the run whose shift it takes back; empty for a shift forward. `warnings` say
-    what a person should know before.
-    """
-
-    where: Where
-    found: Shares
-    to: str
-    ends: Mapping[str, float]
-    steps: tuple[program.Step, ...]
-    warnings: tuple[str, ...] = ()
-    back: str = ""
-
-    @property
-    def starts(self) -> dict[str, float]:
-        """The shares that were recorded, by name."""
-        return {n: self.found.shares[id] for n, id in self.where.ids.items()}
-
-    @property
-    def facts(self) -> dict[str, Any]:
-        """What the first event of its run says, for the way back."""
-        shift = self.where.shift
-        recorded = {"shares": dict(self.found.shares), "recorded": self.found.recorded}
-        return {
-            COMMAND: {
-                "by": shift.by,
-                "part": shift.part,
-                "target": str(self.where.target),
-                "to": self.to,
-                **recorded,
-                **({"back": self.back} if self.back else {}),
-            }
-        }
-
-
-def chosen(system: System, by: str = "", role: str = "") -> Shift:
-    """Return the way to shift traffic that was asked for, or the only one.
-
-    Raises RolloutError where there is none, or several.
-    """
-    known = system.shifts
-    if not known:
-        raise RolloutError(
-            f"{system.name}: nothing in its file divides traffic (no weighted names, "
-            "target groups, dials or canary), so there is nothing to shift; see "
-            f"docs/{system.blueprint}.md"
-        )
-    ways = ", ".join(dict.fromkeys(f"{s.by} ({s.what})" for s in known))
-    found = [s for s in known if by in ("", s.by)]
-    if not found:
-        raise RolloutError(f"{system.name}: it has no --by {by}; it has {ways}")
-    if len({s.by for s in found}) > 1:
-        raise RolloutError(
-            f"{system.name}: traffic can be shifted in several ways; choose one with --by: "
-            f"{ways}"
-        )
-    if role:
-        found = [s for s in found if role in (s.role, system.regions.get(s.role))]
-    if len(found) != 1:
-        roles = [
-            f"{s.role} ({system.regions[s.role]})" for s in known if s.by in ("", by)
-        ]
-        what = f"--in-region {role} is none of its regions" if role else "name a region"
-        raise RolloutError(
-            f"{system.name}: {what}; give --in-region with one of: {', '.join(roles)}"
-        )
-    return found[0]
-
-
-def located(system: System, aws: Aws, shift: Shift, account: str = "") -> Where:
-    """Return where the shares of a shift are. Raises RolloutError and AwsError."""
-    return _located(
-        system, shift, _target(system, shift, account), outputs.reader(system, aws)
-    )
-
-
-def _located(system: System, shift: Shift, target: Target, read: Read) -> Where:
-    procedure = Procedure(COMMAND, "", shift.part, (shift.role,), ())
-    texts = Texts(Place(system, shift.role, target), procedure, read)
-
-    def value(given: str | Output) -> str:
-        if isinstance(given, Output):
-            return read(given, target)
-        return str(texts.filled(given))
-
-    of = {name: value(given) for name, given in shift.of.items()}
-    return Where(shift, target, of, {s.name: value(s.id) for s in shift.shares})
-
-
-def _target(system: System, shift: Shift, account: str) -> Target:
-    region = system.regions[shift.role] if shift.role else ""
-    every = [t for t in system.part(shift.part).targets if region in ("", t.region)]
-    found = [t for t in every if account in ("", t.account)]
-    if len(found) == 1:
-        return found[0]
-    accounts = ", ".join(t.account for t in every) or "none"
-    given = f"; {account} is none of them" if account else ""
-    raise RolloutError(
-        f"{system.prefix}: traffic is shifted in one account, and {shift.part} is in "
-        f"{accounts}{given}; name one with --in-account"
-    )
-
-
-def read(aws: Aws, where: Where, attempts: int = ATTEMPTS) -> Shares:
-    """Return how traffic is divided now. Raises AwsError, and RolloutError where AWS has
-    other sides."""
-    try:
-        return shares.read(
-            aws,
-            where.target,
-            where.shift.by,
-            where.of,
-            where.ids.values(),
-            attempts,
-        )
-    except LookupError as error:
-        raise RolloutError(
-            f"{where.shift.part} in {where.target}: {error}; roll the system out, or see "
-            "what has changed with tapgen status"
-        ) from error
-
-
 # -- forward ---------------------------------------------------------------------------
 
 
@@ -224,22 +81,44 @@ def forward(
         return Shifting(where, found, to, now, ())
     warnings = [*_alarmed(system, where, to, ringing, despite)]
     warnings += _warnings(aws, where, found, to, other)
-    gate = _gate(where, found, to, bake if aws.local else max(bake, 2 * found.ttl))
+    watched = gate(where, found, to, bake if aws.local else max(bake, 2 * found.ttl))
     if aws.local and found.ttl:
         warnings.append(
             "the embedded AWS has no resolvers: on AWS a step waits for "
             f"{2 * found.ttl} s at least, twice as long as they keep answers"
         )
-    planned = [*_before(system, aws, where, to), _as_recorded(where, found)]
+    planned = [*_before(system, aws, where, to), as_recorded(where, found)]
     path = [now]
     for percent in wanted:
         path.append(divided(shift, path[-1], to, other, percent))
     touched: set[str] = set()
     for number, percent in enumerate(wanted):
-        planned += _moved(where, found, path, number, to, str(percent), touched)
-        planned.append(gate)
+        planned += moved(where, found, path, number, to, str(percent), touched)
+        planned.append(watched)
     now = path[-1]
     return Shifting(where, found, to, now, tuple(planned), tuple(warnings))
+
+
+def promotion(
+    system: System,
+    aws: Aws,
+    where: Where,
+    steps: Sequence[int] = STEPS,
+    bake: float = 300.0,
+    *,
+    ringing: Ringing = Ringing(),
+    despite: Collection[str] = (),
+) -> Shifting:
+    """Return how a canary becomes what all requests get; arguments and errors as for
+    `forward`. There are no steps where it is promoted."""
+    to, _ = canaries.sides(where)
+    warnings = tuple(_alarmed(system, where, to, ringing, despite))
+    there = forward(
+        system, aws, where, to, steps, bake, ringing=ringing, despite=despite
+    )
+    found = canaries.promotion(where, aws, there, bake)
+    known = tuple(w for w in warnings if w not in found.warnings)
+    return replace(found, warnings=(*found.warnings, *known))
 
 
 def progress(shift: Shift, now: Mapping[str, float], to: str) -> float:
@@ -337,17 +216,6 @@ def _warnings(
             yield f"{name} has no health check: Route 53 always takes it for healthy"
 
 
-def _gate(where: Where, found: Shares, to: str, bake: float) -> program.Step:
-    target, check = where.target, found.checks.get(where.ids[to])
-    gate = HealthGate(
-        account=target.account,
-        region=target.region,
-        checks=(check,) if check else (),
-        bake=bake,
-    )
-    return program.Step(Kind.GATE, gate=gate_data(gate))
-
-
 def compiled(shifting: Shifting, system: System) -> Program:
     """Return the program of a shift: what fails in it is taken back by itself."""
     return Program(
@@ -367,6 +235,9 @@ def permissions(shifting: Shifting) -> tuple[str, ...]:
         found |= {*_CHECKING}
     looks = [s.check for s in shifting.steps if s.check and not s.check.script]
     found |= {f"{a.service}:{a.action}" for a in looks if a.service == "ssm"}
+    acts = [call.act for s in shifting.steps for call in s.calls]
+    if any(a and a.service == "lambda" for a in acts):
+        found |= {"lambda:GetAlias", "lambda:UpdateAlias"}
     return tuple(sorted(found))
 
 
@@ -404,9 +275,6 @@ https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonap
 """
 
 
-# -- steps -----------------------------------------------------------------------------
-
-
 def _before(system: System, aws: Aws, where: Where, to: str) -> Iterator[program.Step]:
     """Yield the checks of the side that gets more, in its region."""
     (side,) = (s for s in where.shift.shares if s.name == to)
@@ -416,192 +284,6 @@ def _before(system: System, aws: Aws, where: Where, to: str) -> Iterator[program
         here = Place(system, side.role, target)
         found = filling.act(here, procedure, check, outputs.reader(system, aws))
         yield program.Step(Kind.CHECK, check=found, words=str(found))
-
-
-def _as_recorded(where: Where, found: Shares) -> program.Step:
-    """Nobody has changed anything since it was recorded: what is written back is as old."""
-    check = _check("AsRecorded", where, found.shares, found.recorded)
-    return program.Step(Kind.CHECK, check=check, words=str(check))
-
-
-def _check(
-    name: str,
-    where: Where,
-    wanted: Mapping[str, float],
-    recorded: Mapping[str, Any] | None = None,
-) -> Act:
-    payload = {"By": where.shift.by, "Of": dict(where.of), "Shares": dict(wanted)}
-    if recorded is not None:
-        payload["Recorded"] = recorded
-    return Act(name, where.target, arguments=payload, script="shares")
-
-
-def _moved(
-    where: Where,
-    found: Shares,
-    path: Sequence[Mapping[str, float]],
-    at: int,
-    to: str,
-    name: str,
-    touched: set[str],
-) -> Iterator[program.Step]:
-    """Yield the steps from the shares at a place of the path to those after it. The first
-    call that changes something is undone by what was recorded; those after it need no
-    undoing. A dial is a call of its own, only where it changes: the one of the side that
-    gets more is turned first. The other calls write both sides."""
-    by_id = [{id: one[side] for side, id in where.ids.items()} for one in path]
-    now, after = by_id[at], by_id[at + 1]
-    changed = [id for id in after if after[id] != now[id]]
-    groups: list[list[str]] = [[*after]] if changed else []
-    if where.shift.by == ACCELERATOR:
-        first = where.ids[to]
-        groups = [[id] for id in sorted(changed, key=lambda id: id != first)]
-    for number, ids in enumerate(groups):
-        called = f"Shift{name}" + ("Rest" if number else "")
-        left = [{id: one[id] for id in ids} for one in by_id]
-        undo: tuple[program.Call, ...] = ()
-        settled: Act | None = None
-        if not touched & {*ids}:
-            was = {id: found.shares[id] for id in ids}
-            undo = (_call(where, found, f"Undo{called}", was, left),)
-            settled = next(_waits(where, f"Undo{called}"), None)
-        touched |= {*ids}
-        call = _call(where, found, called, left[at + 1], left[at : at + 2])
-        yield program.Step(
-            Kind.ACT,
-            part=where.shift.part,
-            calls=(call,),
-            words=str(call.act),
-            undo=undo,
-            after_undo=settled,
-        )
-        for wait in _waits(where, called):
-            yield program.Step(Kind.CHECK, check=wait, words=str(wait))
-
-
-def _call(
-    where: Where,
-    found: Shares,
-    name: str,
-    wanted: Mapping[str, float],
-    left: Sequence[Mapping[str, float]],
-) -> program.Call:
-    """Return the call that writes shares, with the reading that says whether they are. It
-    is made only where they are as this run has left them and all else as recorded: what
-    somebody else has changed meanwhile would be lost."""
-    act = _CALLS[where.shift.by](where, found, name, wanted)
-    states = [dict(one) for one in left]
-    payload: dict[str, Any] = {
-        "By": where.shift.by,
-        "Of": dict(where.of),
-        "States": states,
-        "Recorded": found.recorded,
-    }
-    ours = Act(f"{name}IsOurs", where.target, arguments=payload, script="shares ours")
-    proof = _check(name, where, wanted)
-    return program.Call(Verb.PERFORM, act=act, proof=proof, before=ours)
-
-
-def _records(
-    where: Where, found: Shares, name: str, wanted: Mapping[str, float]
-) -> Act:
-    """Both records in one batch, which Route 53 makes as a whole or not at all.
-
-    https://docs.aws.amazon.com/Route53/latest/APIReference/API_ChangeResourceRecordSets.html
-    """
-    changes = [
-        {
-            "Action": "UPSERT",
-            "ResourceRecordSet": {**one, "Weight": int(wanted[one["SetIdentifier"]])},
-        }
-        for one in found.recorded["ResourceRecordSets"]
-    ]
-    given = {
-        "HostedZoneId": where.of["HostedZoneId"],
-        "ChangeBatch": {"Comment": f"tapgen {COMMAND}", "Changes": changes},
-    }
-    act = Act(name, where.target, "route53", "ChangeResourceRecordSets", given)
-    return replace(act, saves={"ChangeId": "$.ChangeInfo.Id"})
-
-
-def _dial(where: Where, found: Shares, name: str, wanted: Mapping[str, float]) -> Act:
-    ((arn, dial),) = wanted.items()
-    given = {"EndpointGroupArn": arn, "TrafficDialPercentage": float(dial)}
-    target = replace(where.target, region=ACCELERATORS)
-    return Act(name, target, "globalaccelerator", "UpdateEndpointGroup", given)
-
-
-def _forward(
-    where: Where, found: Shares, name: str, wanted: Mapping[str, float]
-) -> Act:
-    """The actions as they were, stickiness included, with other weights."""
-
-    def weighed(action: Mapping[str, Any]) -> Mapping[str, Any]:
-        forward = action.get("ForwardConfig")
-        if not forward:
-            return action
-        groups = [
-            {**one, "Weight": int(wanted[one["TargetGroupArn"]])}
-            for one in forward["TargetGroups"]
-        ]
-        return {**action, "ForwardConfig": {**forward, "TargetGroups": groups}}
-
-    given = {
-        "ListenerArn": where.of["ListenerArn"],
-        "DefaultActions": [weighed(one) for one in found.recorded["DefaultActions"]],
-    }
-    return Act(name, where.target, "elbv2", "ModifyListener", given)
-
-
-def _percent(
-    where: Where, found: Shares, name: str, wanted: Mapping[str, float]
-) -> Act:
-    """https://docs.aws.amazon.com/apigateway/latest/api/patch-operations.html"""
-    patch = {
-        "op": "replace",
-        "path": "/canarySettings/percentTraffic",
-        "value": f"{wanted[CANARY]:g}",
-    }
-    given = {**where.of, "patchOperations": [patch]}
-    return Act(name, where.target, "apigateway", "UpdateStage", given)
-
-
-_CALLS = {
-    DNS: _records,
-    ACCELERATOR: _dial,
-    TARGETS: _forward,
-    CANARY: _percent,
-}
-
-
-def _waits(where: Where, name: str) -> Iterator[Act]:
-    """Yield what is waited for after a call: that all name servers, or all locations of the
-    accelerator, have the change. The other calls are done with their answer."""
-    if where.shift.by == DNS:
-        given = {"Id": saved(name, "ChangeId")}
-        yield Act(
-            f"{name}IsInSync",
-            where.target,
-            "route53",
-            "GetChange",
-            given,
-            selector="$.ChangeInfo.Status",
-            wanted=("INSYNC",),
-            seconds=LONGEST_CHANGE,
-        )
-    if where.shift.by == ACCELERATOR:
-        arn, *_ = where.ids.values()
-        given = {"AcceleratorArn": arn.partition("/listener/")[0]}
-        yield Act(
-            f"{name}IsDeployed",
-            replace(where.target, region=ACCELERATORS),
-            "globalaccelerator",
-            "DescribeAccelerator",
-            given,
-            selector="$.Accelerator.Status",
-            wanted=("DEPLOYED",),
-            seconds=LONGEST_CHANGE,
-        )
 
 
 # -- back ------------------------------------------------------------------------------
@@ -629,12 +311,16 @@ def backward(system: System, aws: Aws, where: Where, store: Store) -> Shifting:
         )
     to = next(n for n in where.ids if n != fact["to"])
     ends = {name: was.shares[id] for name, id in where.ids.items()}
+    if canaries.PROMOTED in fact:
+        back = canaries.backward(aws, where, run, fact, found, was)
+        first = [as_recorded(where, found)] if back else []
+        return Shifting(where, found, to, ends, (*first, *back), back=run)
     if dict(found.shares) == dict(was.shares):
         return Shifting(where, found, to, ends, (), back=run)
     now = {name: found.shares[id] for name, id in where.ids.items()}
-    moved = _moved(where, found, [now, ends], 0, to, "Back", set())
+    steps = moved(where, found, [now, ends], 0, to, "Back", set())
     return Shifting(
-        where, found, to, ends, (_as_recorded(where, found), *moved), back=run
+        where, found, to, ends, (as_recorded(where, found), *steps), back=run
     )
 
 
@@ -666,16 +352,24 @@ def _was_left(last: Mapping[str, Any], fact: Mapping[str, Any]) -> bool:
 # -- what the file says ----------------------------------------------------------------
 
 
-def settings(shifting: Shifting) -> dict[str, int]:
+def settings(shifting: Shifting) -> dict[str, Any]:
     """Return the settings that make the file agree with a shift, by path."""
     shift = shifting.where.shift
-    return {s.setting: int(shifting.ends[s.name]) for s in shift.shares if s.setting}
+    found: dict[str, Any] = {
+        s.setting: int(shifting.ends[s.name]) for s in shift.shares if s.setting
+    }
+    if canaries.PROMOTED in shifting.more and shift.release:
+        found[shift.release.setting] = {}
+    return found
 
 
 def is_persisted(system: System, shifting: Shifting) -> bool:
-    """Whether the file has the shares that a shift ends with."""
+    """Whether the file has what a shift ends with."""
     shift, target = shifting.where.shift, shifting.where.target
     values = system.part(shift.part).values(target)
+    if canaries.PROMOTED in shifting.more and shift.release:
+        if values.get(shift.release.version) or values.get(shift.release.deployed):
+            return False
     return all(
         values.get(s.parameter) == f"{shifting.ends[s.name]:g}"
         for s in shift.shares
@@ -714,8 +408,11 @@ def _differs(
 ) -> str:
     part = system.part(shift.part)
     try:
-        where = _located(system, shift, target, _reader(system, aws, observed))
-        found = read(aws, where, _HASTY)  # a plan does not wait for a lost region
+        where = located_by(system, shift, target, _reader(system, aws, observed))
+        # A plan does not wait for a lost region.
+        found = read(aws, where, _HASTY)
+        values = observed[part.name].values(target)
+        other = canaries.differs(where, aws, values, _HASTY)
     except (AwsError, RolloutError) as error:
         help = "; tapgen bootstrap gives the role that reads" * isinstance(
             error, Denied
@@ -724,18 +421,20 @@ def _differs(
             f"{part.name} in {target}: cannot be read how traffic is divided ({error}), so "
             f"nobody knows whether a rollout moves it{help}"
         )
-    values = observed[part.name].values(target)
     given = {s.name: values.get(s.parameter, "") for s in shift.shares if s.parameter}
     now = {s.name: f"{found.shares[where.ids[s.name]]:g}" for s in shift.shares}
-    if all(now[name] == value for name, value in given.items()):
+    has = [f"{name} {share}" for name, share in now.items()]
+    deployed = [f"{name} {value}" for name, value in given.items()]
+    lines = [f"{s.setting}: {now[s.name]}" for s in shift.shares if s.setting]
+    if all(now[name] == value for name, value in given.items()) and not other.now:
         return ""
-    has = ", ".join(f"{name} {share}" for name, share in now.items())
-    deployed = ", ".join(f"{name} {value}" for name, value in given.items())
-    lines = ", ".join(f"{s.setting}: {now[s.name]}" for s in shift.shares if s.setting)
+    if other.now and shift.release:
+        has, deployed = [*has, other.now], [*deployed, other.said]
+        lines.append(f"{shift.release.setting}: {{}}")
     return (
-        f"{part.name} in {target}: {shift.what} go {has}, not as its stack says "
-        f"({deployed}); a rollout that changes these resources moves traffic back: write "
-        f"{lines} into the file, or shift back"
+        f"{part.name} in {target}: {shift.what} go {', '.join(has)}, not as its stack says "
+        f"({', '.join(deployed)}); a rollout that changes these resources moves traffic "
+        f"back: write {', '.join(lines)} into the file, or shift back"
     )
 
 

@@ -16,7 +16,7 @@ from botocore.credentials import Credentials
 from tapgen import blueprints
 from tapgen.accounts import bootstrap
 from tapgen.model import System
-from tapgen.operate import migrating, running, shifting
+from tapgen.operate import dividing, migrating, ringing, running, shifting
 from tapgen.rollout import Event, Outcome, Starter
 from tests.emulated.conftest import Cloud
 
@@ -60,22 +60,29 @@ class Live:
         role: str = "",
         on_event: Callable[[Event], None] = lambda event: None,
     ) -> Outcome:
-        """Shift traffic, or without a side take the last shift back."""
+        """Shift traffic, promote a canary without steps, or without a side take the last
+        shift back."""
         system = self.system.resolve(self.cloud.account)
         sets = self.cloud.sets
-        shift = shifting.chosen(system, by, role)
-        where = shifting.located(system, sets.aws, shift)
-        found = (
-            shifting.forward(system, sets.aws, where, to, steps, 0.0)
-            if to
-            else shifting.backward(system, sets.aws, where, sets.bucket)
-        )
+        shift = dividing.chosen(system, by, role)
+        where = dividing.located(system, sets.aws, shift)
+        alarms = ringing.look(sets, system)
+        if not to:
+            found = shifting.backward(system, sets.aws, where, sets.bucket)
+        elif not steps:
+            found = shifting.promotion(
+                system, sets.aws, where, bake=0.0, ringing=alarms
+            )
+        else:
+            found = shifting.forward(
+                system, sets.aws, where, to, steps, 0.0, ringing=alarms
+            )
         return running.run(
             shifting.compiled(found, system),
             system,
             sets,
             on_event,
-            starter=Starter("tester", shifting.COMMAND, found.facts),
+            starter=Starter("tester", dividing.COMMAND, found.facts),
             poll_seconds=(0.02, 0.1),
         )
 

@@ -404,8 +404,16 @@ def test_a_canary_gets_the_new_version_and_the_others_keep_theirs(
     )
     for token in ("", "nothing", f"Bearer {header}.{claims}.AAAA"):
         assert with_canary.ask("source", "GET", "/items/1", token=token)[0] == 401
-    assert live.rollout().green
-    assert not live.cloud.plan(live.system)
+    # Promoted, and then the file is brought in line: the rollout moves nothing back.
+    assert with_canary.shift("canary", "canary", role="source").green
+    assert version("live") == version("canary") == str(int(before) + 1)
+    (line,) = with_canary.unpersisted()
+    assert f"version {version('live')}, not as its stack says" in line
+    promoted = changed(live, memory_mib=512)
+    assert promoted.rollout().green
+    assert version("live") == version("canary") == str(int(before) + 1)
+    assert promoted.ask("source", "GET", "/health")[0] == 200
+    assert not promoted.cloud.plan(promoted.system)
 
 
 def test_a_short_walk_loses_nothing_and_always_goes_on(

@@ -6,13 +6,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
+from tapgen.blocks.compute import CANARY, LIVE
 from tapgen.blueprints.encoding import recipe
 from tapgen.blueprints.parts import Part, assemble
 from tapgen.blueprints.serverless_api import foundation, service, website
 from tapgen.blueprints.serverless_api.shape import ROLES, Shape
 from tapgen.config import Config
 from tapgen.errors import BlueprintError
-from tapgen.model import Output, Share, Shift, System, Value
+from tapgen.model import Output, Release, Share, Shift, System, Value
 
 if TYPE_CHECKING:  # at run time it is the checker's, which is quick to import
     from tapgen.blueprints.serverless_api.settings import Domain, Settings
@@ -125,6 +126,15 @@ def _shifts(settings: Settings) -> Iterator[Shift]:
                 Share("stable", "stable"),
             ),
             role,
+            Release(
+                function=Output("api", "FunctionName"),
+                deployment=Output("api", "DeploymentId"),
+                live=LIVE,
+                canary=CANARY,
+                version="StableVersion",
+                deployed="StableDeployment",
+                setting="canary.stable",
+            ),
         )
 
 

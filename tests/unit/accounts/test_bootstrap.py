@@ -479,6 +479,10 @@ def test_the_operator_reads_shares_only_where_traffic_is_divided() -> None:
         "globalaccelerator:DescribeEndpointGroup",
         "elasticloadbalancing:DescribeListeners",
     }
+    canary = blueprint.Scope("sa", divided=["canary"])
+    text = json.loads(blueprint.target("some-system", canary, [], []))
+    found = [s for s in operator_statements(text) if "SharesBy" in s["Sid"]]
+    assert [s["Action"] for s in found] == [["apigateway:GET"], ["lambda:GetAlias"]]
 
 
 def test_the_operator_reads_the_parameters_that_own_templates_name() -> None:

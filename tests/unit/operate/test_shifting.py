@@ -21,11 +21,19 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 from tapgen import rollout
 from tapgen.aws.stacksets import Definition
 from tapgen.errors import AwsError, RolloutError
-from tapgen.model import InstanceStatus, Share, Shift, System
+from tapgen.model import InstanceStatus, Release, Share, Shift, System
 from tapgen.model.procedures import Call, Check, with_saved
-from tapgen.operate import filling, programs, ringing, running, shifting
+from tapgen.operate import (
+    canaries,
+    dividing,
+    filling,
+    programs,
+    ringing,
+    running,
+    shifting,
+)
+from tapgen.operate.dividing import Shifting
 from tapgen.operate.programs import Move
-from tapgen.operate.shifting import Shifting
 from tapgen.rollout import Event, Outcome, Starter, history, opening
 from tests import make
 from tests.make import EAST
@@ -45,7 +53,7 @@ ACCELERATOR = "arn:aws:globalaccelerator::111111111111:accelerator/a1"
 GROUPS = [f"{ACCELERATOR}/listener/l1/endpoint-group/{n}" for n in ("blue", "green")]
 WRITES = {
     *("ChangeResourceRecordSets", "UpdateEndpointGroup"),
-    *("ModifyListener", "UpdateStage"),
+    *("ModifyListener", "UpdateStage", "UpdateAlias"),
 }
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 WAYS = ("dns", "accelerator", "targets", "canary")
@@ -86,7 +94,13 @@ class World:
         ]
     )
     stage: dict[str, Any] = field(
-        default_factory=lambda: {"canarySettings": {"percentTraffic": 0.0}}
+        default_factory=lambda: {
+            "deploymentId": "old",
+            "canarySettings": {"percentTraffic": 0.0},
+        }
+    )
+    aliases: dict[str, str] = field(
+        default_factory=lambda: {"live": "3", "canary": "4"}
     )
     reds: float | None = None
     failing: float = 0.0
@@ -98,7 +112,8 @@ class World:
     faults: Faults = field(default_factory=Faults)
 
     def state(self) -> Any:
-        return copy.deepcopy([self.records, self.dials, self.actions, self.stage])
+        state = [self.records, self.dials, self.actions, self.stage, self.aliases]
+        return copy.deepcopy(state)
 
     def green(self) -> float:
         """The share of green or the canary, however it is kept."""
@@ -165,7 +180,22 @@ class World:
 
     def patch(self, patchOperations: Any, **_: Any) -> Any:
         (one,) = patchOperations
-        self.stage["canarySettings"]["percentTraffic"] = float(one["value"])
+        if one["path"] == "/deploymentId":
+            self._nobody_is_served_otherwise()
+            self.stage["deploymentId"] = one["value"]
+        else:
+            self.stage["canarySettings"]["percentTraffic"] = float(one["value"])
+        return {}
+
+    def _nobody_is_served_otherwise(self) -> None:
+        assert self.stage["canarySettings"]["percentTraffic"] == 100, "nobody sees it"
+
+    def alias(self, FunctionName: str, Name: str) -> Any:
+        return {"FunctionVersion": self.aliases[Name]}
+
+    def update_alias(self, FunctionName: str, Name: str, FunctionVersion: str) -> Any:
+        self._nobody_is_served_otherwise()
+        self.aliases[Name] = FunctionVersion
         return {}
 
     def check(self, HealthCheckId: str) -> Any:
@@ -210,6 +240,8 @@ _ANSWERS: dict[str, Callable[..., Any]] = {
     "ModifyListener": World.forward,
     "GetStage": World.get_stage,
     "UpdateStage": World.patch,
+    "GetAlias": World.alias,
+    "UpdateAlias": World.update_alias,
     "GetHealthCheck": World.check,
     "GetHealthCheckStatus": World.reports,
     "DescribeAlarms": World.alarms,
@@ -268,14 +300,15 @@ def system(*ways: Shift) -> System:
 def forward(cloud: Around, by: str, *, to: str = "green", **more: Any) -> Shifting:
     shift = more.pop("shift", None) or way(by)
     known = system(shift)
-    where = shifting.located(known, cloud.aws, shift)
+    where = dividing.located(known, cloud.aws, shift)
     given: dict[str, Any] = {"bake": 0.0, **more}
     return shifting.forward(known, cloud.aws, where, to, **given)
 
 
-def backward(cloud: Around, by: str) -> Shifting:
-    where = shifting.located(system(way(by)), cloud.aws, way(by))
-    return shifting.backward(system(way(by)), cloud.aws, where, cloud.bucket)
+def backward(cloud: Around, by: str, release: Release | None = None) -> Shifting:
+    shift = replace(way(by), release=release)
+    where = dividing.located(system(shift), cloud.aws, shift)
+    return shifting.backward(system(shift), cloud.aws, where, cloud.bucket)
 
 
 def carry_out(
@@ -319,7 +352,7 @@ def test_traffic_moves_step_by_step_and_exactly_back(by: str) -> None:
     ended = carry_out(cloud, found, note)
 
     assert ended.green and seen == [5, 25, 50, 100]
-    there = shifting.read(cloud.aws, found.where)
+    there = dividing.read(cloud.aws, found.where)
     assert sorted(there.shares.values()) == [0, 100]
     assert shifting.settings(found) == {
         "domain.blue_weight": 0,
@@ -392,7 +425,7 @@ def test_killed_at_any_call_it_is_continued_or_reversed(
             assert cloud.world.state() == before and not ended.left, where
         else:
             assert ended.green and cloud.world.green() == 100, where
-            assert sorted(shifting.read(cloud.aws, found.where).shares.values()) == [
+            assert sorted(dividing.read(cloud.aws, found.where).shares.values()) == [
                 0,
                 100,
             ], where
@@ -500,7 +533,7 @@ def test_what_somebody_else_changes_between_two_steps_is_left_alone(
     assert "somebody else has changed what divides traffic" in str(ended.failures)
     assert cloud.world.state() == done[1] and len(changes(cloud)) == 1
     assert resume(cloud).open and cloud.world.state() == done[1]
-    records, _, actions, _ = copy.deepcopy(done[0])
+    records, _, actions, *_ = copy.deepcopy(done[0])
     cloud.world.records, cloud.world.actions = records, actions
     assert not resume(cloud).left and cloud.world.state() == before
 
@@ -699,17 +732,17 @@ def test_what_cannot_be_chosen_is_said(
     ways: tuple[str, ...], asked: dict[str, str], words: str
 ) -> None:
     with pytest.raises(RolloutError, match=words):
-        shifting.chosen(system(*map(way, ways)), **asked)
+        dividing.chosen(system(*map(way, ways)), **asked)
 
 
 def test_a_way_in_each_region_needs_the_region() -> None:
     each = [replace(way("targets"), role=role) for role in ("primary", "dr")]
     known = system(*each)
     with pytest.raises(RolloutError, match="name a region; give --in-region"):
-        shifting.chosen(known)
+        dividing.chosen(known)
     with pytest.raises(RolloutError, match="--in-region mars is none of its regions"):
-        shifting.chosen(known, "targets", "mars")
-    assert shifting.chosen(known, "targets", "us-west-2").role == "dr"
+        dividing.chosen(known, "targets", "mars")
+    assert dividing.chosen(known, "targets", "us-west-2").role == "dr"
 
 
 @pytest.mark.parametrize(
@@ -732,6 +765,123 @@ def test_a_shift_that_makes_no_sense_is_refused(
 def test_weights_of_0_alone_divide_equally() -> None:
     shift = way("dns")
     assert shifting.progress(shift, {"blue": 0, "green": 0}, "green") == 50
+
+
+RELEASE = Release(
+    *("demo", "new", "live", "canary"),
+    *("StableVersion", "StableDeployment", "canary.stable"),
+)
+
+
+def promotion(cloud: Around, **more: Any) -> Shifting:
+    shift = replace(way("canary"), release=RELEASE)
+    known = system(shift)
+    where = dividing.located(known, cloud.aws, shift)
+    return shifting.promotion(known, cloud.aws, where, **{"bake": 0.0, **more})
+
+
+@pytest.mark.parametrize("percent", [0.0, 10.0, 100.0])
+def test_a_canary_is_promoted_and_taken_back_without_a_mixture(percent: float) -> None:
+    cloud = Around()
+    cloud.world.stage["canarySettings"]["percentTraffic"] = percent
+    before = cloud.world.state()
+    found = promotion(cloud)
+    assert found.warnings[0] == (
+        "all requests will get version 4 and deployment new instead of version 3 and "
+        "deployment old"
+    )
+    assert "lambda:UpdateAlias" in shifting.permissions(found)
+
+    assert carry_out(cloud, found).green
+    assert cloud.world.aliases == {"live": "4", "canary": "4"}
+    assert cloud.world.stage == {
+        "deploymentId": "new",
+        "canarySettings": {"percentTraffic": 0},
+    }
+    assert not promotion(cloud).steps, "it is promoted"
+    assert shifting.settings(found) == {
+        "domain.blue_weight": 100,
+        "domain.green_weight": 0,
+        "canary.stable": {},
+    }
+    assert carry_out(cloud, backward(cloud, "canary", RELEASE)).green
+    assert cloud.world.state() == before
+
+
+@pytest.mark.parametrize("reverse", [False, True], ids=["resumed", "reversed"])
+def test_a_promotion_killed_at_any_call_is_continued_or_reversed(reverse: bool) -> None:
+    def place(red: float | None = None) -> Around:
+        return Around(world=World(reds=red))
+
+    once = place()
+    begun, found = len(once.faults.calls), promotion(once)
+    first = len(once.faults.calls) + 1
+    carry_out(once, found)
+    wanted, calls = once.world.state(), range(first, len(once.faults.calls) + 1)
+    writes = [n for n in once.faults.writes if n >= first]
+    known = [(n, False) for n in calls] + [(n, True) for n in writes]
+    assert begun == 0
+    for number, takes_effect in known if SOAK else random.Random(1).sample(known, 20):
+        cloud = place()
+        before, found = cloud.world.state(), promotion(cloud)
+        faults = cloud.faults.after if takes_effect else cloud.faults.before
+        faults[number] = kill
+        try:
+            carry_out(cloud, found)
+        except Killed:
+            pass
+        faults.clear()
+        ended = resume(cloud, reverse)
+        where = f"call {number}, {takes_effect}"
+        assert opening.opened(cloud.bucket, "demo-test") is None, where
+        if ended is None:  # it had not begun, or had ended
+            assert cloud.world.state() in (before, wanted), where
+        else:
+            assert not ended.left, where
+            assert cloud.world.state() == (before if reverse else wanted), where
+
+
+def test_a_promotion_leaves_alone_what_somebody_else_has_released() -> None:
+    cloud = Around()
+    found = promotion(cloud)
+
+    def meddle(event: Event) -> None:
+        if event.message.startswith("Shift100"):
+            cloud.world.aliases["live"] = "2"
+
+    ended = carry_out(cloud, found, meddle)
+    assert "serves version 2 and deployment old, not 3 or 4" in str(ended.failures)
+    assert cloud.world.aliases["live"] == "2" and not ended.left and not ended.open
+    with pytest.raises(RolloutError, match="let --steps end with 100"):
+        promotion(Around(), steps=(5, 50))
+
+
+def test_a_canary_is_given_up_at_once_whatever_is_red() -> None:
+    cloud = Around(world=World(reds=0))
+    cloud.world.stage["canarySettings"]["percentTraffic"] = 25.0
+    shift = replace(way("canary"), release=RELEASE)
+    where = dividing.located(system(shift), cloud.aws, shift)
+    assert carry_out(cloud, canaries.abandonment(cloud.aws, where)).green
+    assert cloud.world.green() == 0 and cloud.world.aliases["live"] == "3"
+    assert not canaries.abandonment(cloud.aws, where).steps
+
+
+def test_a_promotion_that_the_file_does_not_have_is_said_until_it_has() -> None:
+    shift = replace(way("canary"), release=RELEASE)
+    values = {"GreenWeight": "0", "BlueWeight": "100", "StableVersion": "3"}
+
+    def lines(**given: str) -> tuple[str, ...]:
+        edge = make.stack_set("edge", parameters={**values, **given})
+        known = replace(make.system(edge), shifts=(shift,))
+        return shifting.unpersisted(known, cloud.aws, {edge.name: make.observed(edge)})
+
+    cloud = Around()
+    assert lines() == ()
+    carry_out(cloud, promotion(cloud))
+    (line,) = lines()
+    assert "version 4, not as its stack says" in line and "version 3" in line
+    assert "canary.stable: {} into the file, or shift back" in line
+    assert lines(StableVersion="") == ()
 
 
 def test_a_shift_that_the_stack_does_not_have_is_said_and_so_is_what_is_unread() -> (
