@@ -94,6 +94,7 @@ OWNERS = {
     "ruamel": {"config"},
     "yaml": {"config.document", "template.decode", "emulator"},
     "click": {"cli"},
+    "jinja2": {"report.page.rendering"},
     "rich": {"cli", "report"},
 }
 

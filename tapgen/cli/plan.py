@@ -20,6 +20,7 @@ from tapgen.cli.common import (
     timings_option,
 )
 from tapgen.cli.open_run import administered, what_is_open
+from tapgen.cli.page import html_option
 from tapgen.cli.reach import (
     Reached,
     command_line,
@@ -43,6 +44,7 @@ Examples:
   tapgen plan secure_network -e staging --details
   tapgen plan secure_network --output markdown > comment.md
   tapgen plan secure_network --local --out plan.json
+  tapgen plan secure_network --html plan.html
   tapgen plan secure_network --detect-drift
   tapgen plan secure_network --change-sets
 
@@ -79,6 +81,7 @@ be read.
     is_flag=True,
     help="Also ask AWS with change sets, never executed, what each stack would get.",
 )
+@html_option
 def plan_command(
     system: str | None,
     environment: str | None,
@@ -90,6 +93,7 @@ def plan_command(
     allowed: tuple[str, ...],
     out: Path | None,
     change_sets: bool,
+    html: Path | None,
     **aws_choice: Any,
 ) -> int:
     """Show what a rollout of SYSTEM would change, without changing it."""
@@ -132,15 +136,39 @@ def plan_command(
             console().print(program.text(steps))
     if out:
         save_plan(out, before, plan, allowed, read_stacks=detect_drift)
+    following = _next(reached, open_run, f" --plan {out}" if out else "")
+    _write_page(html, reached, plan, allowed, ahead, following, clock)
     if timings:
         clock.show()
     if refused(plan, allowed):
         return FAILED
     if plan and output == "text":
-        say(_next(reached, open_run, f" --plan {out}" if out else ""))
+        say(following)
     if plan:
         return CHANGES
     return FAILED if is_incomplete(plan) else DONE
+
+
+def _write_page(
+    path: Path | None,
+    reached: Reached,
+    plan: Any,
+    allowed: tuple[str, ...],
+    ahead: Any,
+    following: str,
+    clock: Timings,
+) -> None:
+    """Write the plan as a page, where one is wanted, with the findings of lint."""
+    from tapgen.cli import page
+    from tapgen.report.page import Planned
+
+    if path is None:
+        return
+
+    with clock.stage("lint"):
+        found = page.findings(reached.system)
+    planned = Planned(plan, ahead, allowed, following if plan else "")
+    page.write(path, page.about(reached, "Plan", planned=planned, findings=found))
 
 
 def _next(reached: Reached, open_run: Any, saved: str) -> str:

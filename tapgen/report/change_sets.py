@@ -8,6 +8,7 @@ from typing import Any
 
 from rich.markup import escape
 
+from tapgen.model import Target
 from tapgen.plan import change_set_answers
 from tapgen.plan.change_set_answers import Answer, Key
 from tapgen.report.targets import target_list
@@ -19,24 +20,31 @@ _LOUD = {
     "failed": ("[red]✗[/]", "❌ "),
     "warned": ("[yellow]![/]", "⚠️ "),
 }
-_TITLE = "AWS change sets (read, then deleted)"
+TITLE = "AWS change sets (read, then deleted)"
 
 
 def first(answers: Mapping[Key, Answer]) -> Iterator[str]:
     """Yield the lines before the waves: where AWS disagrees or refuses."""
     loud = [one for one in change_set_answers.notes(answers) if one.kind in _LOUD]
     if loud:
-        yield f"\n[bold red]{_TITLE}[/]"
+        yield f"\n[bold red]{TITLE}[/]"
     for one in loud:
         yield f"  {_LOUD[one.kind][0]} {escape(one.text)}"
         yield f"      {target_list(one.targets)}"
+
+
+def disagreements(answers: Mapping[Key, Answer]) -> Iterator[tuple[str, list[Target]]]:
+    """Yield where AWS disagrees or refuses: the words, and the targets."""
+    for one in change_set_answers.notes(answers):
+        if one.kind in _LOUD:
+            yield one.text, [*one.targets]
 
 
 def last(answers: Mapping[Key, Answer]) -> Iterator[str]:
     """Yield the lines after the waves: where AWS agrees, or has no change set."""
     quiet = [one for one in change_set_answers.notes(answers) if one.kind not in _LOUD]
     if quiet:
-        yield f"\n[bold]{_TITLE}[/]"
+        yield f"\n[bold]{TITLE}[/]"
     for one in quiet:
         mark = "[green]✓[/]" if one.kind == "agreed" else "[dim]·[/]"
         yield f"  {mark} {escape(one.text)}"
@@ -48,7 +56,7 @@ def last(answers: Mapping[Key, Answer]) -> Iterator[str]:
 def markdown(answers: Mapping[Key, Answer]) -> Iterator[str]:
     """Yield all of it for a comment on a pull request."""
     if answers:
-        yield f"\n**{_TITLE}**\n"
+        yield f"\n**{TITLE}**\n"
     for one in change_set_answers.notes(answers):
         sign = _LOUD.get(one.kind, ("", ""))[1]
         text = one.text.replace("`", "'").replace("\n", " ")

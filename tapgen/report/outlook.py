@@ -26,6 +26,7 @@ from tapgen.report.targets import target_list
 
 _MOST_PARAMETERS = 4  # named in a line
 _OPEN = "before this plan"
+_EXCEEDS = "exceeds a quota"
 _MAX_VALUE = 60  # characters of a value shown in a line
 
 
@@ -47,6 +48,44 @@ class Outlook:
     unsearched: tuple[str, ...] = ()
     open_run: Mapping[str, Any] | None = None
     first: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class Concern:
+    """Something to read before the waves: `what` below a `title`, with more `lines`."""
+
+    title: str
+    what: str
+    lines: tuple[str, ...] = ()
+
+
+def concerns(outlook: Outlook) -> Iterator[Concern]:
+    """Yield what comes before the waves, as `first` shows it at a terminal."""
+    if outlook.first:
+        words, *more = outlook.first
+        yield Concern(_OPEN, words, tuple(more))
+    for room in outlook.limits:
+        if not room.fits:
+            yield Concern(_EXCEEDS, _too_much(room))
+    title = _by_hand_title(outlook.drift)
+    for what, places in _drifted(outlook.drift).items():
+        yield Concern(title, what, (target_list(places),))
+    for line in undescribed.lines(outlook.undescribed):
+        yield Concern(undescribed.TITLE, line)
+    for move in outlook.forecast.moves:
+        yield Concern("moves", _moved(move), tuple(_data_of(move)))
+    for text, targets in change_sets.disagreements(outlook.answers):
+        yield Concern(change_sets.TITLE, text, (target_list(targets),))
+
+
+def remarks(outlook: Outlook, *, details: bool = False) -> list[str]:
+    """Return what follows the waves, as sentences: headroom, drift, pace and time."""
+    lines = [*_fits(outlook, details), *_not_read(outlook)]
+    lines += [*_checked(outlook.drift), *_paces(outlook)]
+    lines += [f"warning: {text}" for text in outlook.forecast.warnings]
+    if time := _time(outlook):
+        lines.append(time)
+    return [*lines, *_faster(outlook.forecast)]
 
 
 # -- text ----------------------------------------------------------------------------
@@ -119,7 +158,7 @@ def first(outlook: Outlook) -> Iterator[str]:
     yield from _open(outlook)
     short = [h for h in outlook.limits if not h.fits]
     if short:
-        yield "\n[bold red]exceeds a quota[/]"
+        yield f"\n[bold red]{_EXCEEDS}[/]"
     yield from (f"  [red]![/] {escape(_too_much(h))}" for h in short)
     yield from _found(outlook.drift)
     yield from _undescribed(outlook)
@@ -133,14 +172,8 @@ def first(outlook: Outlook) -> Iterator[str]:
 
 def last(outlook: Outlook, *, details: bool = False) -> Iterator[str]:
     """Yield the lines after the waves: headroom, drift, pace and time."""
-    lines = [*_fits(outlook, details), *_not_read(outlook)]
-    lines += [*_checked(outlook.drift), *_paces(outlook)]
-    lines += [f"warning: {text}" for text in outlook.forecast.warnings]
-    if time := _time(outlook):
-        lines.append(time)
-    lines += _faster(outlook.forecast)
     yield from change_sets.last(outlook.answers)
-    yield from map(escape, lines)
+    yield from map(escape, remarks(outlook, details=details))
 
 
 def markdown_alone(outlook: Outlook | None) -> Iterator[str]:
@@ -158,7 +191,7 @@ def markdown(outlook: Outlook) -> Iterator[str]:
     yield from markdown_alone(outlook)
     short = [h for h in outlook.limits if not h.fits]
     if short:
-        yield "\n**⚠️ exceeds a quota**\n"
+        yield f"\n**⚠️ {_EXCEEDS}**\n"
     yield from (f"- {_too_much(h)}" for h in short)
     drifted = _drifted(outlook.drift)
     if drifted:

@@ -391,7 +391,7 @@ def alters_nothing(step: Step, group: grouping.Group) -> bool:
 
 
 def _resources(group: grouping.Group) -> Iterator[str]:
-    for change in sorted(group.changes, key=_gravity):
+    for change in sorted(group.changes, key=gravity):
         mark = _REPLACEMENT_MARKS.get(change.verdict, _VERBS[change.verb])
         verdict = "" if change.verb is not diff.Verb.CHANGE else f" {change.verdict}"
         retained = (
@@ -417,8 +417,8 @@ def because_of(place: diff.Property) -> str:
     return f"  [{said}]" if said else ""
 
 
-def _gravity(change: diff.Resource) -> tuple[bool, bool, int]:
-    """Sort key: what AWS refuses first, then possible data loss, then replacements."""
+def gravity(change: diff.Resource) -> tuple[bool, bool, int]:
+    """Return a sort key: what AWS refuses first, then possible data loss, then replacements."""
     refused = change.verdict is diff.Verdict.REFUSED
     order = -list(diff.Verdict).index(change.verdict)
     return not refused, not change.loses_data, order

@@ -22,12 +22,13 @@ def short(value: Any) -> str:
     return _cut(_text(value), 0, _MAX_VALUE)
 
 
-def difference(old: Any, new: Any) -> tuple[str, ...]:
+def difference(old: Any, new: Any, *, width: int = _MAX_VALUE) -> tuple[str, ...]:
     """Return what differs, as lines: `old → new`, for lists the added and removed items.
 
-    Long values are cut around their first difference, so that the shown parts differ too.
+    Values longer than `width` characters are cut around their first difference, so that
+    the shown parts differ too.
     """
-    found = tuple(_lines(old, new, _MAX_VALUE))
+    found = tuple(_lines(old, new, width))
     more = len(found) - _MAX_ITEMS
     rest = (f"… and {counted(more, 'item')} more",) if more > 0 else ()
     return (*found[:_MAX_ITEMS], *rest)

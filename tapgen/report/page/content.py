@@ -1,0 +1,40 @@
+"""What a page is made of: the data of the stages; what is None is no section."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from tapgen.frozen import dataclass
+from tapgen.model import Finding, System
+from tapgen.plan import Plan
+from tapgen.report.outlook import Outlook
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A plan with its outlook. `allowed` are exact names, as for `plan.refusals`, and
+    `apply` says how to go on."""
+
+    plan: Plan
+    outlook: Outlook
+    allowed: Sequence[str] = ()
+    apply: str = ""
+
+
+@dataclass(frozen=True)
+class Page:
+    """A page about a system: `about` is the first word of its title.
+
+    `findings` are those of lint, None where nothing was checked. `unread` says what could
+    not be read, and so is missing in this page.
+    """
+
+    about: str
+    system: System
+    written: datetime
+    tapgen: str
+    local: bool = False
+    planned: Planned | None = None
+    findings: Sequence[Finding] | None = None
+    unread: Sequence[str] = ()

@@ -1,0 +1,421 @@
+"""A plan as its page shows it: first what changes, where, what could be lost and in which
+order, then each step.
+
+Targets, steps and waves with the same changes are shown once (`report.grouping`).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from tapgen.frozen import dataclass
+from tapgen.model import Action, Target
+from tapgen.plan import Plan, Step, refusals
+from tapgen.report import grouping, outlook, text, unread
+from tapgen.report.counting import counted
+from tapgen.report.page.content import Planned
+from tapgen.report.page.places import Places, Where
+from tapgen.report.values import difference
+from tapgen.template import diff, evaluate, risk
+
+_SIGNS = {Action.CREATE: "+", Action.UPDATE: "~", Action.DELETE: "−"}
+_VERBS = {diff.Verb.ADD: "+", diff.Verb.CHANGE: "~", diff.Verb.REMOVE: "−"}
+_OPEN = 8
+"""Steps of a plan that are shown unfolded, at most."""
+
+KINDS = {
+    "create": "creates stacks",
+    "update": "updates stacks",
+    "delete": "deletes stacks",
+    "replaces": "replaces a resource",
+    "may-replace": "may replace a resource",
+    "data": "concerns data",
+    "risk": "has something to review",
+}
+"""Kinds of changes that a page filters by, in its order, and their words."""
+
+
+# -- what a page shows first -----------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Listed:
+    """Lines below a title; `places` says where each is."""
+
+    title: str
+    lines: tuple[tuple[str, str, tuple[str, ...]], ...]
+    grave: bool = True
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A wave in a few words: what it does, and the gates after it."""
+
+    name: str
+    anchor: str
+    does: tuple[tuple[str, str, str], ...]  # what it does, of which part, what that is
+    gates: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Region:
+    """What a plan does in a region, as numbers of stack instances."""
+
+    name: str
+    accounts: int
+    creates: int
+    updates: int
+    deletes: int
+    perhaps: int
+
+
+@dataclass(frozen=True)
+class Summary:
+    """A plan in a minute."""
+
+    changes: str
+    resources: str
+    refused: tuple[str, ...]
+    data: tuple[tuple[str, str, tuple[str, ...]], ...]
+    safe: str
+    review: tuple[Listed, ...]
+    regions: tuple[Region, ...]
+    stages: tuple[Stage, ...]
+    time: str
+    unknown: tuple[str, ...]
+    remarks: tuple[str, ...]
+
+
+def summary(planned: Planned, places: Places) -> Summary:
+    """Return what changes, where, what could be lost, in which order, and what cannot be
+    known."""
+    plan = planned.plan
+    risks = dict(text.risks(plan))
+    data = risks.pop(risk.Kind.DATA, {})
+    ahead = planned.outlook
+    return Summary(
+        text.summary(plan) if plan else "",
+        _resources(plan),
+        tuple(refusals(plan, planned.allowed)),
+        tuple(_where(data, places)),
+        "" if data else _safe(plan),
+        tuple(_review(risks, ahead, places)),
+        tuple(_regions(plan)),
+        tuple(_stages(plan)),
+        outlook.duration(ahead.forecast.span) if plan else "",
+        tuple(_unknown(plan)),
+        tuple(outlook.remarks(ahead, details=True)),
+    )
+
+
+def _resources(plan: Plan) -> str:
+    """How many resources a plan creates, changes, replaces and deletes."""
+    counts: Counter[str] = Counter()
+    same: dict[int, Counter[str]] = {}  # targets may share their changes
+    for step in plan.steps:
+        for changes in () if step.conditional else step.changes.values():
+            if id(changes) not in same:
+                same[id(changes)] = Counter(map(_fate, changes))
+            counts += same[id(changes)]
+    found = [f"{number:,} {fate}" for fate, number in counts.most_common()]
+    return f"Resources: {', '.join(found)}" if found else ""
+
+
+def _fate(change: diff.Resource) -> str:
+    if change.verb is diff.Verb.ADD:
+        return "created"
+    if change.verb is diff.Verb.REMOVE and change.retained:
+        return "retained outside of their stacks"
+    return change.fate
+
+
+def _safe(plan: Plan) -> str:
+    """Why nothing can be lost, as far as the plan knows; there is no risk to data."""
+    actions = {plan.does(step) for step in plan.steps}
+    if not actions:
+        return "Nothing: there is no change."
+    if actions == {Action.CREATE}:
+        return "Nothing: every stack of this plan is new."
+    return "No data: no resource that holds data is deleted or replaced."
+
+
+def _where(
+    found: Mapping[str, Sequence[Target]], places: Places
+) -> Iterator[tuple[str, str, tuple[str, ...]]]:
+    for what, targets in found.items():
+        where = places.where(targets)
+        yield what, where.words, where.every
+
+
+def _review(
+    risks: Mapping[risk.Kind, Mapping[str, Sequence[Target]]],
+    ahead: outlook.Outlook,
+    places: Places,
+) -> Iterator[Listed]:
+    """Everything else to read first: of the outlook, then risks, the gravest first."""
+    concerns: dict[str, list[tuple[str, str, tuple[str, ...]]]] = {}
+    for one in outlook.concerns(ahead):
+        concerns.setdefault(one.title, []).append((one.what, "; ".join(one.lines), ()))
+    yield from (Listed(title, tuple(lines)) for title, lines in concerns.items())
+    for kind, found in risks.items():
+        yield Listed(str(kind), tuple(_where(found, places)))
+
+
+def _regions(plan: Plan) -> Iterator[Region]:
+    counts: dict[str, Counter[str]] = {}
+    accounts: dict[str, set[str]] = {}
+    for step in plan.steps:
+        for target in step.targets:
+            does = "new" if plan.is_new(step, target) else str(step.action)
+            does = "perhaps" if step.conditional else does
+            counts.setdefault(target.region, Counter())[does] += 1
+            accounts.setdefault(target.region, set()).add(target.account)
+    roles = {region: role for role, region in plan.system.regions.items()}
+    for region, found in counts.items():
+        yield Region(
+            f"{region} ({roles[region]})" if region in roles else region,
+            len(accounts[region]),
+            found["new"],
+            found[str(Action.UPDATE)],
+            found[str(Action.DELETE)],
+            found["perhaps"],
+        )
+
+
+def _stages(plan: Plan) -> Iterator[Stage]:
+    for one in grouping.waves(plan):
+        regions: dict[str, dict[str, tuple[str, str, str]]] = {}
+        for shown in one.steps:
+            step = shown.step
+            where = ", ".join(dict.fromkeys(t.region for t in step.targets))
+            does = f"{_SIGNS[plan.does(step)]} {_does(plan, step)}"
+            line = (does, step.part, description(plan, step))
+            regions.setdefault(where, {})[step.part] = line
+        where = "; ".join(regions)
+        lines = (line for found in regions.values() for line in found.values())
+        gates = tuple(f"{text.gate_title(one)}: {gate}" for gate in one.gates)
+        yield Stage(f"{one} in {where}", f"wave-{one.first}", tuple(lines), gates)
+
+
+def description(plan: Plan, step: Step) -> str:
+    """Return what the template of a step says that it is; empty where it says nothing."""
+    if step.action is Action.DELETE:
+        return ""
+    template = plan.system.part(step.part).template
+    return str(evaluate.parsed(template).get("Description") or "")
+
+
+def _does(plan: Plan, step: Step) -> str:
+    may = "may " if step.conditional else ""
+    return f"{may}{str(plan.does(step)).lower()}"
+
+
+def _unknown(plan: Plan) -> Iterator[str]:
+    """What the plan does not know, or leaves out."""
+    yield from unread.plan(plan)
+    for name, target in plan.suspended:
+        yield f"skipped, its account is suspended: {name} in {target}"
+    if plan.not_comparable:
+        yield f"{text.NOT_COMPARABLE}: {', '.join(plan.not_comparable)}"
+    yield from text.not_known(plan)
+    yield from (*plan.writers, *plan.sources, *plan.shifts)
+    yield from text.recorded_later(plan)
+
+
+# -- steps -----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Change:
+    """The change of one resource: what becomes of it, and the lines that differ."""
+
+    sign: str
+    name: str
+    type: str
+    fate: str
+    notes: tuple[str, ...]
+    lines: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class Group:
+    """Targets with the same changes. New resources are only listed, by type (`new`)."""
+
+    where: Where
+    title: str
+    kinds: str
+    changes: tuple[Change, ...]
+    new: tuple[tuple[str, str], ...]
+    note: str
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A step: its first words, its parameters, and the groups of its targets."""
+
+    sign: str
+    does: str
+    part: str
+    description: str
+    stack_set: str
+    where: Where
+    resources: str
+    reasons: str
+    parameters: tuple[str, ...]
+    groups: tuple[Group, ...]
+    open: bool
+
+
+@dataclass(frozen=True)
+class Wave:
+    """One wave, or several with the same changes, and the gates after it."""
+
+    name: str
+    anchor: str
+    steps: tuple[Shown, ...]
+    gates: tuple[str, ...]
+
+
+def waves(plan: Plan, places: Places) -> list[Wave]:
+    """Return the waves of a plan with everything that each step changes."""
+    found = grouping.waves(plan)
+    few = sum(len(one.steps) for one in found) <= _OPEN
+    return [
+        Wave(
+            str(one),
+            f"wave-{one.first}",
+            tuple(_step(plan, shown, places, few) for shown in one.steps),
+            tuple(f"{text.gate_title(one)}: {gate}" for gate in one.gates),
+        )
+        for one in found
+    ]
+
+
+def kinds(found: Iterable[Wave]) -> dict[str, str]:
+    """Return the kinds of changes that there are, with their words."""
+    used = {
+        kind
+        for wave in found
+        for step in wave.steps
+        for group in step.groups
+        for kind in group.kinds.split()
+    }
+    return {kind: words for kind, words in KINDS.items() if kind in used}
+
+
+def _step(plan: Plan, shown: grouping.StepLines, places: Places, few: bool) -> Shown:
+    step = shown.step
+    action = plan.does(step)
+    changes = {} if step.conditional else step.changes
+    groups = tuple(_groups(plan, step, changes, places))
+    numbers = {len(own) for own in changes.values()}
+    resources = ""
+    if numbers:
+        least, most = min(numbers), max(numbers)
+        resources = counted(most, "resource")
+        resources = f"{least:,} to {resources}" if least < most else resources
+    return Shown(
+        _SIGNS[action],
+        _does(plan, step),
+        step.part,
+        description(plan, step),
+        step.stack_set,
+        places.where(step.targets),
+        resources,
+        "; ".join(step.reasons),
+        shown.lines,
+        groups,
+        few or any("risk" in group.kinds.split() for group in groups),
+    )
+
+
+def _groups(
+    plan: Plan,
+    step: Step,
+    changes: Mapping[Target, Sequence[diff.Resource]],
+    places: Places,
+) -> Iterator[Group]:
+    action = plan.does(step)
+    found = grouping.groups(changes)
+    if not found:  # its changes are not known before it starts
+        kind = str(action).lower()
+        yield Group(places.where(step.targets), "", kind, (), (), "")
+    for group in found:
+        own = changes[group.targets[0]]
+        new = [c for c in group.changes if c.verb is diff.Verb.ADD]
+        only_new = action is Action.CREATE
+        yield Group(
+            places.where(group.targets),
+            text.but(group) if len(found) > 1 else "",
+            " ".join(_kinds(action, own)),
+            tuple(_change(c) for c in _ordered(group.changes) if not only_new),
+            tuple(_by_type(new)) if only_new else (),
+            _note(step, group),
+        )
+
+
+def _kinds(action: Action, changes: Sequence[diff.Resource]) -> Iterator[str]:
+    yield str(action).lower()
+    found = {change.verdict for change in changes}
+    if diff.Verdict.REPLACES in found:
+        yield "replaces"
+    if diff.Verdict.MAY_REPLACE in found:
+        yield "may-replace"
+    risks = [one for change in changes for one in risk.of(change)]
+    if any(one.kind is risk.Kind.DATA for one in risks):
+        yield "data"
+    if action is not Action.CREATE and risks:
+        yield "risk"
+
+
+def _ordered(changes: Sequence[diff.Resource]) -> list[diff.Resource]:
+    return sorted(changes, key=text.gravity)
+
+
+def _by_type(changes: Sequence[diff.Resource]) -> Iterator[tuple[str, str]]:
+    types: dict[str, list[str]] = {}
+    for change in changes:
+        types.setdefault(change.type, []).append(change.logical_id)
+    for type_, names in sorted(types.items()):
+        yield type_, ", ".join(names)
+
+
+def _note(step: Step, group: grouping.Group) -> str:
+    if text.alters_nothing(step, group):
+        return "no resource changes"
+    if group.shared and group.without:
+        return text.without(group)
+    return ""
+
+
+def _change(change: diff.Resource) -> Change:
+    return Change(
+        _VERBS[change.verb],
+        change.logical_id,
+        change.type,
+        "created" if change.verb is diff.Verb.ADD else change.fate,
+        tuple(_notes(change)),
+        tuple(
+            (diff.show(p.path), f"{line}{text.because_of(p)}")
+            for p in change.properties
+            for line in difference(p.old, p.new, width=_WIDTH)
+        ),
+    )
+
+
+_WIDTH = 300
+"""Characters of a value that a page shows, around its first difference."""
+
+
+def _notes(change: diff.Resource) -> Iterator[str]:
+    if change.stateful and change.verb is not diff.Verb.ADD:
+        yield "holds data"
+    going = change.verb is diff.Verb.REMOVE or change.verdict in (
+        diff.Verdict.REPLACES,
+        diff.Verdict.MAY_REPLACE,
+    )
+    if change.retained and going:
+        yield "the old one is retained"
+    if change.verb is not diff.Verb.ADD:
+        yield from (f"{one.kind}: {one.detail}" for one in risk.of(change))
