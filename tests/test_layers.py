@@ -71,7 +71,7 @@ ENGINE = {
         "journal",
     ),
     *("adoption", "handing_over"),
-    *("lock", "model", "opening", "outcome", "places", "program"),
+    *("kinds", "lock", "model", "opening", "outcome", "places", "program"),
     *("reconcile", "restore", "snapshot"),
 }
 # What they may import, besides the standard library and each other.

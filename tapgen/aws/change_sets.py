@@ -195,7 +195,10 @@ def propose_revert(
     """Create a drift-aware change set with the template and the values that a stack has.
     Raises AwsError where AWS refuses it, and where there is no such stack.
 
-    https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/drift-aware-change-sets.html
+    A change set needs a template, or `UsePreviousTemplate`
+    (https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_CreateChangeSet.html,
+    which excludes no deployment mode); the console asks for none to revert drift
+    (https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/drift-aware-change-sets.html).
     """
     client = aws.client("cloudformation", target)
     name = f"{CHANGE_SETS}revert-{uuid4().hex[:12]}"

@@ -79,12 +79,14 @@ class Difference:
 
 @dataclass(frozen=True)
 class DriftedResource:
-    """A resource that was changed or deleted other than through CloudFormation."""
+    """A resource that was changed or deleted other than through CloudFormation; or one of
+    which CloudFormation could not find that out, for the reason in `unknown`."""
 
     logical_id: str
     type: str
     deleted: bool
     differences: tuple[Difference, ...] = ()
+    unknown: str = ""
 
 
 def deploy(
@@ -361,13 +363,16 @@ def under_way(aws: Aws, target: Target, name: str) -> UnderWay | None:
 
 
 def drifts(aws: Aws, target: Target, name: str) -> list[DriftedResource]:
-    """Return the drifted resources of a stack, as its last drift detection found them."""
+    """Return the drifted resources of a stack, as its last drift detection found them, and
+    those that it could not check
+    (https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_StackResourceDrift.html).
+    """
     found = pages(
         aws.client("cloudformation", target),
         "describe_stack_resource_drifts",
         "StackResourceDrifts",
         StackName=name,
-        StackResourceDriftStatusFilters=["MODIFIED", "DELETED"],
+        StackResourceDriftStatusFilters=["MODIFIED", "DELETED", "UNKNOWN"],
     )
     return [
         DriftedResource(
@@ -383,9 +388,17 @@ def drifts(aws: Aws, target: Target, name: str) -> list[DriftedResource]:
                 )
                 for d in drift.get("PropertyDifferences", ())
             ),
+            _why_unknown(drift),
         )
         for drift in found
     ]
+
+
+def _why_unknown(drift: Mapping[str, Any]) -> str:
+    """Return why a resource could not be checked; empty where it was."""
+    if drift["StackResourceDriftStatus"] != "UNKNOWN":
+        return ""
+    return one_line(drift.get("DriftStatusReason", "")) or "no reason given"
 
 
 def first_failure(

@@ -111,8 +111,10 @@ def _survey(reached: Reached) -> Survey:
     if there:
         say(f"detecting drift of {counted(len(there), 'stack set')} …")
     poll_seconds = reached.poll_seconds[0]
-    drift.detect(reached.sets, there, say, brief=True, poll_seconds=poll_seconds)
-    return drift.survey(reached.sets, {name: parts[name] for name in there})
+    unchecked = drift.detect(
+        reached.sets, there, say, brief=True, poll_seconds=poll_seconds
+    )
+    return drift.survey(reached.sets, {name: parts[name] for name in there}, unchecked)
 
 
 def _require_role(reached: Reached, found: Survey, role: str | None) -> None:

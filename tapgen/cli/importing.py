@@ -257,7 +257,8 @@ def _lines(
         return ["no stack was found", *(f"refused: {line}" for line in refused)]
     number = counted(sum(len(p.stacks) for p in parts), "stack")
     prefix = f"{name}-{suffix}".replace("_", "-")
-    lines = [f"{number} become {counted(len(parts), 'stack set')} in {admin}"]
+    become = "become" if len(parts[0].stacks) > 1 or parts[1:] else "becomes"
+    lines = [f"{number} {become} {counted(len(parts), 'stack set')} in {admin}"]
     for part in parts:
         lines.append(f"  {prefix}-{part.name}")
         for one in part.stacks:

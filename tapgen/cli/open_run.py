@@ -96,11 +96,11 @@ def away(reached: Reached, near: Near, command: str) -> Away:
     return Away("\n  ".join(lines), known)
 
 
-def only_on(found: Opened) -> bool:
-    """Whether a run can only go on: nothing turns it back."""
-    from tapgen.rollout import lock
+def goes_back(found: Opened) -> bool:
+    """Whether `tapgen resume --back` turns an open run round."""
+    from tapgen.rollout import kinds
 
-    return found.lock.command == lock.MOVE
+    return kinds.of(found.lock.command).goes_back and not found.state.back
 
 
 def _last_run(near: Near) -> tuple[str, dict[str, Any] | None]:
@@ -195,10 +195,14 @@ def stays_open(reached: Reached, run: str | None) -> bool:
     stays open, and how it ends: what it has begun, a plan need not see."""
     if run is None:
         return False
-    resume, stop = command_line("resume", reached), command_line("stop", reached)
+    from tapgen.rollout import opening, places
+
+    near = places.nearest(reached.sets, reached.system.prefix)
+    found = opening.opened(near.store, near.prefix)
+    ways = f"{ways_on(reached, found, running=False)}; " if found else ""
     say(
-        f"run {run} stays open, because there is nothing to replace it by; continue it: "
-        f"{resume}; undo it: {resume} --back; close it as it is: {stop} --abandon"
+        f"run {run} stays open, because there is nothing to replace it by; {ways}close it "
+        f"as it is: {command_line('stop', reached)} --abandon"
     )
     return True
 
@@ -234,8 +238,8 @@ def ways_on(reached: Reached, found: Opened, *, running: bool) -> str:
     if running:
         return f"it goes on; stop it: {command_line('stop', reached)}"
     line = command_line("resume", reached)
-    turns = not found.state.back and not only_on(found)
-    return f"continue it: {line}" + (f"; undo it: {line} --back" if turns else "")
+    undo = f"; undo it: {line} --back" if goes_back(found) else ""
+    return f"continue it: {line}{undo}"
 
 
 def _not_started(found: Opened) -> list[dict[str, Any]]:

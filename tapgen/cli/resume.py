@@ -36,11 +36,20 @@ Examples:
 
 The plan that was agreed to counts, whatever the config says now: it is in the journal of
 the run, in the artifact bucket of the administration account. So any machine can resume
-that has the config and access to AWS. --back restores what was deployed before.
+that has the config and access to AWS. --back restores what was deployed before, or takes
+back what a procedure or an import has done. A run that nothing takes back refuses it: a
+deletion, a repair, a move of the administration, and one that reverts drift.
 
 Exit codes: 0 done, restored, or nothing to resume, 1 failed and nothing remains changed, or
 a drill missed a goal, 3 partial, 130 interrupted.
 """
+
+
+_AGAIN = {"drift": "drift --revert"}
+"""What starts a run of a command again, where the command alone does not."""
+
+_VERBS = {"destroy": "deleted", "import": "imported", "repair": "repaired"}
+"""What a run of a command has done to stack sets; other runs have deployed them."""
 
 
 @click.command("resume", epilog=_EPILOG)
@@ -48,7 +57,7 @@ a drill missed a goal, 3 partial, 130 interrupted.
 @aws_options
 @output_option
 @progress_option
-@click.option("--back", is_flag=True, help="Restore what was deployed before the run.")
+@click.option("--back", is_flag=True, help="Take back what the run has done.")
 @assume_role_option
 @without_option
 def resume_command(
@@ -66,7 +75,7 @@ def resume_command(
     It was interrupted, lost its connection or its credentials, or a target failed that
     has been mended. It goes on in the direction that it had.
     """
-    from tapgen.rollout.lock import OPERATING
+    from tapgen.rollout import kinds
     from tapgen.rollout.places import require_typed
 
     reached = reach_system(
@@ -84,7 +93,7 @@ def resume_command(
         reached = replace(reached, sets=sets)
     near = to_act(reached)
     found = near.opened()
-    operates = found is not None and found.lock.command in OPERATING
+    operates = found is not None and kinds.of(found.lock.command).makes_calls
     if not near.is_home and not operates:
         error = away(reached, near, "resume")
         say(f"error: {error}")
@@ -129,11 +138,25 @@ def _report(
         print_json(known)
     if to := found.state.opening.get("to", "") if found else "":
         return finish(reached, ended, to)
-    shown = text.outcome(ended, **next_lines(reached, ended, "rollout"))
-    if found and operates and ended.green and not ended.back:
-        shown = f"[green]✓ done:[/] {found.lock.command}"
+    command = found.lock.command if found else "rollout"
+    lines = next_lines(reached, ended, _AGAIN.get(command, command))
+    shown = text.outcome(ended, **lines, verb=_VERBS.get(command, "deployed"))
+    if operates and ended.green and not ended.back:
+        shown = f"[green]✓ done:[/] {command}"
     console(stderr=as_json).print(shown)
-    if found and found.lock.command == "shift" and not ended.open:
+    if found and not ended.open:
+        _what_next(reached, found.lock.command, ended.back)
+    return exit_code(ended)
+
+
+def _what_next(reached: Reached, command: str, back: bool) -> None:
+    """Say what a run that has ended leaves to look at."""
+    from tapgen.rollout import kinds
+
+    if command == "drift":
+        say(f"what has drifted now: {command_line('drift', reached)}")
+    if command == kinds.IMPORT and back:
+        say("the config and the templates that tapgen import has written stay")
+    if command == "shift":
         line = command_line("plan", reached)
         say(f"whether a rollout would move traffic back: {line} says so")
-    return exit_code(ended)

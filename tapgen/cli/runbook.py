@@ -69,7 +69,10 @@ def runbook_command(
         )
     ]
     if not found:
-        say(f"error: {reached.system.name}: its blueprint has no procedures")
+        say(
+            f"error: {reached.system.prefix}: there are no procedures for a system with "
+            "these settings, so there is nothing to write"
+        )
         return FAILED
     text = markdown(f"Runbook of {reached.system.prefix}", found)
     if out is None:

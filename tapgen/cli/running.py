@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 from tapgen.cli import DONE, FAILED, INTERRUPTED, PARTIAL, process
 from tapgen.cli.answers import Terminal, answer_gates
 from tapgen.cli.common import LOCAL_FOLDER, embedded, interactive, say
-from tapgen.cli.open_run import only_on
 from tapgen.cli.reach import Reached, command_line
 
 if TYPE_CHECKING:  # slow to import
@@ -65,6 +64,7 @@ def run_plan(
         lambda screen, **ways: rollout.run(
             plan, reached.sets, screen, starter=starter, **ways
         ),
+        command,
     )
 
 
@@ -97,6 +97,7 @@ def run_repairs(reached: Reached, repairs: Any, supersede: str | None) -> Any:
         lambda screen, **ways: repairing.repair(
             repairs, reached.system, reached.sets, screen, starter=starter, **ways
         ),
+        "repair",
     )
 
 
@@ -104,10 +105,10 @@ def run_move(reached: Reached, observed: Mapping[str, Any], to: str) -> Any:
     """Move the administration; return the outcome, or an exit code when it was lost while
     running."""
     from tapgen import rollout
-    from tapgen.rollout import lock, moving
+    from tapgen.rollout import kinds, moving
 
     starter = rollout.Starter(
-        user(), lock.MOVE, without=reached.without, line=command_line("", reached)
+        user(), kinds.MOVE, without=reached.without, line=command_line("", reached)
     )
     return _watched(
         reached,
@@ -121,7 +122,7 @@ def run_move(reached: Reached, observed: Mapping[str, Any], to: str) -> Any:
             starter=starter,
             **ways,
         ),
-        goes_back=False,
+        kinds.MOVE,
     )
 
 
@@ -157,6 +158,7 @@ def run_acts(
             on_failure=on_failure,
             **ways,
         ),
+        command,
     )
 
 
@@ -173,7 +175,7 @@ def run_reverts(reached: Reached, proposals: Any) -> Any:
         lambda screen, **ways: reverting.run(
             proposals, reached.system, reached.sets, screen, starter=starter, **ways
         ),
-        goes_back=False,
+        "drift",
     )
 
 
@@ -181,9 +183,9 @@ def run_import(reached: Reached, stacks: Any) -> Any:
     """Import stacks, by part and target; return the outcome, or an exit code when AWS was
     lost while running."""
     from tapgen import rollout
-    from tapgen.rollout import importing, lock
+    from tapgen.rollout import importing, kinds
 
-    starter = rollout.Starter(user(), lock.IMPORT, line=command_line("", reached))
+    starter = rollout.Starter(user(), kinds.IMPORT, line=command_line("", reached))
     prefix = reached.system.prefix
     places = [(f"{prefix}-{part}", t) for part, ids in stacks.items() for t in ids]
     return _watched(
@@ -192,7 +194,7 @@ def run_import(reached: Reached, stacks: Any) -> Any:
         lambda screen, **ways: importing.run(
             reached.system, stacks, reached.sets, screen, starter=starter, **ways
         ),
-        goes_back=False,
+        kinds.IMPORT,
     )
 
 
@@ -204,7 +206,7 @@ def resume_run(reached: Reached, found: Opened | None, back: bool) -> Any:
     from tapgen.rollout import places
 
     prefix = reached.system.prefix
-    goes_back = not (found and only_on(found))
+    command = found.lock.command if found else ""
     if found is None and not places.elsewhere(reached.sets, prefix):
         return None
     steps = found.state.there.steps.values() if found else ()
@@ -225,7 +227,7 @@ def resume_run(reached: Reached, found: Opened | None, back: bool) -> Any:
             without=reached.without,
             **ways,
         ),
-        goes_back=goes_back,
+        command,
     )
 
 
@@ -241,6 +243,7 @@ def abandon_run(reached: Reached) -> Any:
         lambda screen, **ways: rollout.abandon(
             reached.sets, prefix, screen, who=user(), without=reached.without, **ways
         ),
+        "stop",
     )
 
 
@@ -248,12 +251,12 @@ def _watched(
     reached: Reached,
     places: list[tuple[str, Any]],
     work: Callable[..., Any],
-    goes_back: bool = True,
+    command: str,
 ) -> Any:
-    """Do something with a screen of its progress, which signals interrupt; `goes_back` says
-    that it can be undone."""
+    """Advance a run of a command with a screen of its progress, which signals interrupt."""
     from tapgen import rollout
     from tapgen.cli.progress import progress
+    from tapgen.rollout import kinds
 
     patience = reached.system.rollout.patience
     if reached.local:
@@ -275,6 +278,7 @@ def _watched(
     except rollout.Lost as lost:
         say(f"error: {lost}")
         line = _resume_line(reached)
+        goes_back = kinds.of(command).goes_back
         undo = f"; undo with: {line} --back" if goes_back else ""
         say(f"continue with: {line}{undo}")
         if lost.interrupted:
@@ -366,7 +370,8 @@ def next_lines(reached: Reached, ended: Any, command: str) -> dict[str, str]:
             "resume": command_line(command, reached),
         }
     line = _resume_line(reached)
-    back = {} if ended.back else {"back": f"{line} --back"}
+    turns = ended.goes_back and not ended.back
+    back = {"back": f"{line} --back"} if turns else {}
     return {"look": command_line("status", reached), "resume": line, **back}
 
 
@@ -400,6 +405,6 @@ def exit_code(ended: Any) -> int:
     """Return the exit code of an outcome."""
     if ended.interrupted:
         return INTERRUPTED
-    if ended.green:
-        return DONE
-    return PARTIAL if ended.partial else FAILED
+    if ended.partial:
+        return PARTIAL
+    return DONE if ended.green else FAILED

@@ -16,7 +16,7 @@ from tapgen.cli.common import (
     without_option,
 )
 from tapgen.cli.confirmation import confirm, require_account, require_terminal_or
-from tapgen.cli.open_run import nearest, only_on, to_act
+from tapgen.cli.open_run import goes_back, nearest, to_act
 from tapgen.cli.reach import Reached, command_line, reach_system
 from tapgen.cli.running import abandon_run, user
 from tapgen.errors import RolloutError
@@ -90,7 +90,7 @@ def stop_command(
         return DONE
     if not abandon:
         line = command_line("resume", reached)
-        undo = "" if only_on(found) else f"; undo it with: {line} --back"
+        undo = f"; undo it with: {line} --back" if goes_back(found) else ""
         say(f"continue it with: {line}{undo}")
     return _abandoned(reached, found.lock.run) if abandon else DONE
 

@@ -15,8 +15,10 @@ from tapgen.rollout.model import Event, Outcome
 from tapgen.rollout.program import Call, Kind, Lane, Program, Step, Verb
 from tapgen.rollout.runner import Starter, start
 
-LONGEST = 3600
-"""How long an update may take before the run counts as failed, in seconds."""
+LONGEST = 12 * 3600
+"""How long an update may take before the run counts as failed, in seconds. CloudFormation
+ends an update by itself; whoever does not want to wait interrupts the run, and resumes it.
+"""
 
 
 def run(
@@ -29,9 +31,12 @@ def run(
     **ways: Any,
 ) -> Outcome:
     """Execute change sets side by side, and wait until each has ended. What fails is rolled
-    back by CloudFormation, and leaves the run open. Raises what `rollout.run` raises.
+    back by CloudFormation "to their actual pre-deployment state"
+    (https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/drift-aware-change-sets.html):
+    then the drift is there as before, and a change set is executed once. So the run ends,
+    and another one makes new change sets. Raises what `rollout.run` raises.
     """
-    program = Program((tuple(map(_lane, proposals)),), on_failure="hold")
+    program = Program((tuple(map(_lane, proposals)),), on_failure="end")
     return start(
         sets,
         system,

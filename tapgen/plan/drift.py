@@ -22,7 +22,14 @@ from tapgen.aws.stacksets import Operation, StackSets
 from tapgen.errors import AwsError, Busy, NotFound, RolloutError
 from tapgen.frozen import dataclass
 from tapgen.knowledge.drift import FalsePositive, false_positive
-from tapgen.model import Action, ObservedInstance, Reading, ResultStatus, Target
+from tapgen.model import (
+    Action,
+    ObservedInstance,
+    OperationStatus,
+    Reading,
+    ResultStatus,
+    Target,
+)
 from tapgen.plan.model import Plan, Step
 from tapgen.template import diff
 from tapgen.template.differences import Path
@@ -256,14 +263,16 @@ class Found:
 class Survey:
     """The drift of all instances of a system, as the last detection found it.
 
-    `unread` are drifted instances whose details AWS did not give, and why; `unchecked`
-    those without a successful detection. `oldest` is the time of the oldest one.
+    `unread` are drifted instances whose details AWS did not give, and why; `unknown` resources that
+    could not be checked, by name, and why; `unchecked` instances without a successful
+    detection now, and why. `oldest` is the time of the oldest one.
     """
 
     found: tuple[Found, ...] = ()
     instances: int = 0
     unread: tuple[tuple[str, Target, str], ...] = ()
-    unchecked: tuple[tuple[str, Target], ...] = ()
+    unknown: tuple[tuple[str, Target, str], ...] = ()
+    unchecked: tuple[tuple[str, Target, str], ...] = ()
     oldest: datetime | None = None
 
     @property
@@ -279,73 +288,111 @@ class Survey:
     @property
     def clean(self) -> bool:
         """Whether all was checked, and nothing has drifted."""
-        return not (self.drifted or self.unread or self.unchecked)
+        return not (self.drifted or self.unread or self.unknown or self.unchecked)
 
 
-def survey(sets: StackSets, parts: Mapping[str, str]) -> Survey:
+Unchecked = Mapping[tuple[str, Target | None], str]
+"""Why instances of stack sets could not be checked; all of one where the target is None."""
+
+
+def survey(
+    sets: StackSets, parts: Mapping[str, str], unchecked: Unchecked = {}
+) -> Survey:
     """Return the drift of all instances of stack sets, which map to their parts; those
-    that do not exist are left out."""
+    that do not exist are left out. What `detect` could not check now is `unchecked`,
+    whatever an earlier detection has found.
+
+    Where a detection fails for some resources, it has found the drift of the others
+    (https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DescribeStackDriftDetectionStatus.html).
+    """
     places: list[tuple[str, Target, ObservedInstance]] = []
     for name in parts:
         try:
             places += [(name, t, one) for t, one in sets.listed(name).items()]
         except NotFound:
             continue
-    drifted = [one for one in places if one[2].drift_status == DRIFTED]
+    why = {
+        (name, target): reason
+        for name, target, one in places
+        if (reason := _why_unchecked(name, target, one, unchecked))
+    }
+    drifted = [
+        one
+        for one in places
+        if one[2].drift_status == DRIFTED or (one[2].stack_id and one[:2] in why)
+    ]
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        answers = pool.map(lambda one: _details(sets, parts, *one), drifted)
-        details = list(answers)
-    checked = [one.drift_checked for _, _, one in places if one.drift_checked]
+        details = list(pool.map(lambda one: _details(sets, *one), drifted))
+    checked = [
+        one.drift_checked
+        for name, target, one in places
+        if one.drift_checked and (name, target) not in why
+    ]
+    answers = list(zip(drifted, details, strict=True))
+    resources = [
+        (name, target, one, resource)
+        for (name, target, one), answer in answers
+        if not isinstance(answer, str)
+        for resource in answer
+    ]
     return Survey(
-        tuple(
-            found
-            for answer in details
-            if not isinstance(answer, str)
-            for found in answer
-        ),
+        tuple(found for one in resources for found in _found(parts, *one)),
         len(places),
         tuple(
             (parts[name], target, answer)
-            for (name, target, _), answer in zip(drifted, details, strict=True)
-            if isinstance(answer, str)
+            for (name, target, _), answer in answers
+            if isinstance(answer, str) and (name, target) not in why
         ),
         tuple(
-            (parts[name], target)
-            for name, target, one in places
-            if one.drift_status not in (DRIFTED, "IN_SYNC")
+            (f"{parts[name]}.{r.logical_id} ({r.type})", target, r.unknown)
+            for name, target, _, r in resources
+            if r.unknown
         ),
+        tuple((parts[name], target, reason) for (name, target), reason in why.items()),
         min(checked, default=None),
     )
 
 
+def _why_unchecked(
+    name: str, target: Target, instance: ObservedInstance, unchecked: Unchecked
+) -> str:
+    """Return why an instance has not been checked; empty where it has."""
+    why = unchecked.get((name, target)) or unchecked.get((name, None), "")
+    if instance.drift_status in (DRIFTED, "IN_SYNC"):
+        return why
+    return why or f"its drift status is {instance.drift_status or 'not known'}"
+
+
 def _details(
-    sets: StackSets,
+    sets: StackSets, name: str, target: Target, instance: ObservedInstance
+) -> list[DriftedResource] | str:
+    """The resources that drifted in an instance, or why AWS does not say."""
+    if not instance.stack_id:
+        return "its stack is not known"
+    try:
+        return stacks.drifts(sets.aws, target, instance.stack_id)
+    except AwsError as error:
+        return str(error)
+
+
+def _found(
     parts: Mapping[str, str],
     name: str,
     target: Target,
     instance: ObservedInstance,
-) -> list[Found] | str:
-    """What drifted in an instance, or why AWS does not say."""
-    if not instance.stack_id:
-        return "its stack is not known"
-    try:
-        resources = stacks.drifts(sets.aws, target, instance.stack_id)
-    except AwsError as error:
-        return str(error)
-    return [
-        Found(
+    resource: DriftedResource,
+) -> Iterator[Found]:
+    for difference in (None,) if resource.deleted else resource.differences:
+        yield Found(
             parts[name],
             name,
             target,
-            instance.stack_id,
+            instance.stack_id or "",
             resource.logical_id,
             resource.type,
             difference,
             known(resource.type, difference) if difference else None,
         )
-        for resource in resources
-        for difference in ((None,) if resource.deleted else resource.differences)
-    ]
 
 
 # -- detecting -------------------------------------------------------------------------
@@ -359,13 +406,14 @@ def detect(
     brief: bool = False,
     sleep: Callable[[float], None] = time.sleep,
     poll_seconds: float = 5,
-) -> None:
-    """Run drift detection on stack sets in parallel, and wait for it to end.
+) -> Unchecked:
+    """Run drift detection on stack sets in parallel, and wait for it to end; return what
+    could not be checked.
 
-    Changes nothing. `report` takes a line of progress, with `brief` only of what waits and
-    of what could not be checked, which stays UNKNOWN. Raises RolloutError when another operation holds a stack
-    set for an hour.
+    Changes nothing. `report` takes a line of progress, with `brief` only of what waits.
+    Raises RolloutError when another operation holds a stack set for an hour.
     """
+    unchecked: dict[tuple[str, Target | None], str] = {}
     waiting = list(dict.fromkeys(names))
     running: dict[str, Operation] = {}
     waited = 0.0
@@ -384,10 +432,14 @@ def detect(
         for name, operation in list(running.items()):
             running[name] = sets.operation(name, operation.id)
             if running[name].ended:
-                _report_end(sets, running.pop(name), report, progress)
+                failed = _failed(sets, running.pop(name))
+                unchecked |= {(name, target): why for target, why in failed.items()}
+                for line in _ended(name, failed):
+                    progress(line)
         if waiting or running:
             sleep(poll_seconds)
             waited += poll_seconds
+    return unchecked
 
 
 def _start(
@@ -408,19 +460,22 @@ def _start(
     return started
 
 
-def _report_end(
-    sets: StackSets,
-    ended: Operation,
-    report: Callable[[str], None],
-    progress: Callable[[str], None],
-) -> None:
-    failed = [
-        r
+def _failed(sets: StackSets, ended: Operation) -> dict[Target | None, str]:
+    """Why the targets of a detection could not be checked; None stands for all of them."""
+    failed: dict[Target | None, str] = {
+        r.target: r.reason or str(r.status)
         for r in sets.results(ended.stack_set, ended.id)
         if r.status is not ResultStatus.SUCCEEDED
-    ]
-    for result in failed:
-        why = result.reason or str(result.status)
-        report(f"{ended.stack_set} in {result.target}: could not be checked ({why})")
+    }
+    if not failed and not ended.green:
+        failed[None] = ended.reason or f"the operation {ended.status}"
+    return failed
+
+
+def _ended(name: str, failed: Mapping[Target | None, str]) -> Iterator[str]:
+    """How a detection ended, in lines of progress."""
+    for target, why in failed.items():
+        where = f" in {target}" if target else ""
+        yield f"{name}{where}: could not be checked ({why})"
     if not failed:
-        progress(f"{ended.stack_set}: drift detection {ended.status}")
+        yield f"{name}: drift detection {OperationStatus.SUCCEEDED}"

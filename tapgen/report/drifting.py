@@ -29,17 +29,14 @@ def text(found: Survey) -> str:
         lines.append("[dim]left out, because nobody changed it:[/]")
     for words, targets in grouping.texts(left_out):
         lines += [f"  {escape(words)}", f"    {target_list(targets)}"]
-    for part, target, why in found.unread:
-        line = f"{part} in {target} has drifted; what cannot be read: {why}"
-        lines.append(f"[yellow]?[/] {escape(line)}")
-    if found.unchecked:
-        names: dict[str, list[Target]] = {}
-        for part, target in found.unchecked:
-            names.setdefault(part, []).append(target)
-        for part, targets in names.items():
-            lines.append(
-                f"[yellow]?[/] not checked: {escape(part)} in {target_list(targets)}"
-            )
+    unread = [
+        (f"{part} has drifted; what cannot be read: {why}", target)
+        for part, target, why in found.unread
+    ]
+    unread += [(f"could not be checked: {n}; {why}", t) for n, t, why in found.unknown]
+    unread += [(f"not checked: {p}; {why}", t) for p, t, why in found.unchecked]
+    for words, targets in grouping.texts(unread):
+        lines += [f"[yellow]?[/] {escape(words)}", f"    {target_list(targets)}"]
     return "\n".join([*lines, _summary(found)])
 
 
@@ -94,7 +91,14 @@ def data(found: Survey) -> dict[str, Any]:
             {"part": part, **_target(target), "reason": why}
             for part, target, why in found.unread
         ],
-        "unchecked": [{"part": part, **_target(t)} for part, t in found.unchecked],
+        "unknown": [
+            {"resource": name, **_target(t), "reason": why}
+            for name, t, why in found.unknown
+        ],
+        "unchecked": [
+            {"part": part, **_target(t), "reason": why}
+            for part, t, why in found.unchecked
+        ],
     }
 
 

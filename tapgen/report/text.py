@@ -275,7 +275,7 @@ def outcome(
     result (`look`), to continue, and to undo it (`back`). `verb` says what happened to
     the stack sets, `left_out` what the plan did not do."""
     if ended.green and ended.back:
-        return "\n".join(["[green]✓ restored[/]", *_fates(ended)])
+        return "\n".join([_restored(ended), *_fates(ended)])
     if ended.green:
         done = f"[green]✓ done:[/] {counted(len(ended.done), 'stack set')} {verb}"
         return "\n".join([done, *(f"[yellow]![/] {escape(one)}" for one in left_out)])
@@ -298,6 +298,17 @@ def outcome(
     return "\n".join(lines)
 
 
+def _restored(ended: Outcome) -> str:
+    """How far the way back has led, where nothing failed on it."""
+    if not (ended.left or ended.restored or ended.undone):
+        return "[green]✓ nothing to restore:[/] the run has changed nothing"
+    if not ended.left:
+        return "[green]✓ restored[/]"
+    if ended.restored or ended.undone:
+        return "[yellow]~ restored in part[/]"
+    return "[red]✗ nothing was restored[/]"
+
+
 def _fates(ended: Outcome) -> Iterator[str]:
     """What became of each stack instance, those that are as they were first."""
     grouped: dict[tuple[Fate, str], list[Target]] = {}
@@ -308,6 +319,8 @@ def _fates(ended: Outcome) -> Iterator[str]:
             if kind is fate:
                 yield f"{fate}: {name} in {target_list(targets)}"
     shown = {one.stack_set for one in ended.instances}
+    if whole := [name for name in ended.restored if name not in shown]:
+        yield f"{Fate.RESTORED}: {', '.join(whole)}"
     rest = [name for name in ended.left if name not in shown]
     if rest:
         yield f"{Fate.LEFT}: {', '.join(rest)}"
@@ -327,7 +340,8 @@ def _step(the_plan: Plan, shown: grouping.StepLines) -> Iterator[str]:
     sign = _SIGNS[action]
     does = str(action).lower()
     yield f"  {sign} {condition}{does} [bold]{step.stack_set}[/]  [dim]{why}[/]"
-    yield f"      {target_list(step.targets)}"
+    if step.targets:  # an empty stack set has none
+        yield f"      {target_list(step.targets)}"
     yield from (f"      {escape(line)}" for line in shown.lines)
 
 

@@ -87,6 +87,9 @@ def _failures(view: View) -> Iterator[str]:
         yield f"[red]✗ failed:[/] {escape(name)} in {target_list(targets)}"
         if reason:
             yield f"    {escape(reason)}"
+    for stage in view.stages:
+        if stage.reason:
+            yield f"[red]✗ failed:[/] {escape(stage.reason)}"
 
 
 Row = tuple[int, str, str]
@@ -168,6 +171,7 @@ def _works(cells: Iterable[Cell]) -> Iterator[str]:
 def _others(view: View) -> Iterator[str]:
     """Steps without targets: gates, acts of procedures, uploads; and how long the steps
     that are under way take."""
+    seen = " when last seen" if view.life in (Life.DEAD, Life.PAUSED) else ""
     for stage in view.stages:
         running = stage.status is Status.RUNNING
         name = stage.stack_set.removeprefix(f"{view.prefix}-")
@@ -175,10 +179,10 @@ def _others(view: View) -> Iterator[str]:
         of = f" of {_span(stage.expected)}" if stage.expected and running else ""
         if stage.cells:
             if running and took:
-                yield f"{escape(name)}: {escape(stage.kind)}, {took}{of}"
+                yield f"{escape(name)}: {escape(stage.kind)}, {took}{of}{seen}"
         elif stage.words:
             mark = "[yellow]… waits[/]" if stage.waits else _MARKS[stage.status]
-            words = f" ({took}{of})" if took else ""
+            words = f" ({took}{of}{seen if running else ''})" if took else ""
             yield f"{mark}  {escape(stage.words)}{words}"
 
 
@@ -201,6 +205,7 @@ def data(view: View, now: datetime | None = None) -> dict[str, Any]:
                 "status": str(stage.status),
                 "waits_for_approval": stage.waits,
                 "stack_set": stage.stack_set or None,
+                "reason": stage.reason or None,
                 "seconds": stage.seconds,
                 "expected": _bounds(stage.expected),
                 "targets": [_cell(cell) for cell in stage.cells],

@@ -7,11 +7,11 @@ accompanies (`journal`, `lock`). `fold` says what its events add up to and what 
 `outcome` says how it ended. Around them: `runner` (start, resume), `opening` (the open
 run), `moving` (to another administration region, by `adoption` of the stacks and
 `handing_over` of the journal), `importing` (stacks that exist, by the same `adoption`),
-`history` (what runs there were, and what they did), `explain` (why one failed),
-`watching` (how one goes on), `snapshot` (last good definitions), `uploads` (missing
-artifacts) and `advice` (what to do about a failure). May use `plan/`,
-`system/`, `template/` and `aws/`, but only in `compile` and `runner`: everything that
-advances a run knows `aws/` and `model` only. Begin reading at `runner.run`.
+`kinds` (which runs can be taken back), `history` (what runs there were, and what they
+did), `explain` (why one failed), `watching` (how one goes on), `snapshot` (last good
+definitions), `uploads` (missing artifacts) and `advice` (what to do about a failure).
+May use `plan/`, `system/`, `template/` and `aws/`, but only in `compile` and `runner`:
+everything that advances a run knows `aws/` and `model` only. Begin reading at `runner.run`.
 """
 
 from tapgen.rollout.model import (

@@ -29,6 +29,7 @@ from tapgen.model import (
     Value,
 )
 from tapgen.plan import Plan
+from tapgen.rollout import kinds
 from tapgen.rollout.fold import End, Result, State
 from tapgen.rollout.journal import Store, home
 from tapgen.rollout.lock import Held, Lock
@@ -86,6 +87,12 @@ def find(store: Store, prefix: str, run: str | None = None) -> Earlier:
             f"{prefix}: no run has changed anything yet, so there is nothing to go back to"
         )
     words, stack_sets, of = chosen
+    if run is None and of.state.opening.get("command") == kinds.IMPORT:
+        raise RolloutError(
+            f"{prefix}: {words}, its stacks belonged to no stack set; to let them go again, "
+            "delete the instances and retain their stacks (aws cloudformation "
+            "delete-stack-instances --retain-stacks): tapgen destroy would delete them"
+        )
     if not any(o.instances for o in stack_sets.values()):
         raise RolloutError(
             f"{prefix}: nothing was deployed {words}; to delete the system, run tapgen "

@@ -566,7 +566,7 @@ class Engine:
             self.listings[step.stack_set] = Listing(after, waiting.listed)
         shown = {"outputs": encode(outputs)} if outputs else {}
         self.record("finished", step=one.id, **shown)
-        if step.kind is Kind.RESTORE:
+        if self.state.back:
             self.emit("restored", step.words, stack_set=step.stack_set)
         elif step.kind is Kind.REPAIR:
             self.emit("done", step.words, stack_set=step.stack_set)
@@ -639,7 +639,8 @@ class Engine:
         if left <= 0 or seen.hopeless:
             text = f"{one.step.words}: {seen.shown}"
             wanted = f", not {' or '.join(check.wanted)}" if check.wanted else ""
-            waited = f" after {check.seconds} seconds" if check.seconds else ""
+            timed_out = check.seconds and not seen.hopeless
+            waited = f" after {check.seconds} seconds" if timed_out else ""
             failure = Failure("", None, f"{text}{wanted}{waited}")
             self._fail(one, "failed", [failure], seen=seen.shown)
             return True

@@ -316,7 +316,7 @@ def _finished(state: State, event: Mapping[str, Any], programs: Programs) -> Non
     for target, values in event.get("outputs", {}).items():
         where = decode(Target, target)
         state.outputs.setdefault(step.part, {})[where] = values
-    if step.kind is Kind.RESTORE:
+    if step.kind is Kind.RESTORE or (state.back and step.kind is Kind.RELEASE):
         state.restored[step.stack_set] = None
     elif step.kind in ADOPTING and not step.last:
         return

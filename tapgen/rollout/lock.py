@@ -20,16 +20,8 @@ from typing import Any
 
 from tapgen.errors import Conflict, RolloutError
 from tapgen.frozen import dataclass
+from tapgen.rollout import kinds
 from tapgen.rollout.journal import Store, home, now_text
-
-MOVE = "move-admin"
-"""The command whose run moves the administration to another region."""
-
-IMPORT = "import"
-"""The command whose run lets stack sets take over stacks; it replaces no other run."""
-
-OPERATING = frozenset({"failover", "failback", "promote", "drill", "shift", "drift"})
-"""The commands whose runs make calls one by one, and have no plan."""
 
 
 @dataclass(frozen=True)
@@ -180,18 +172,21 @@ def refusal(
     system = line.removeprefix("tapgen").strip() or "SYSTEM"
     far = f" ({progress})" if progress else ""
     stop = f"  it goes on; stop it first: tapgen stop {system}\n" if running else ""
-    if found.command == MOVE:
+    kind = kinds.of(found.command)
+    if kind.only_on:
         return (
-            f"{prefix}: run {found.run} of tapgen {MOVE} is open since {found.since}{far}, "
-            f"started by {found.who} on {found.host}; stacks may belong to no stack set, so "
-            f"it can only go on\n{stop}  continue it: tapgen resume {system}"
+            f"{prefix}: run {found.run} of tapgen {found.command} is open since "
+            f"{found.since}{far}, started by {found.who} on {found.host}; stacks may belong "
+            f"to no stack set, so it can only go on\n{stop}  continue it: tapgen resume {system}"
         )
     ways = [f"continue it: tapgen resume {system}"]
-    if not back:
+    if kind.goes_back and not back:
         ways.append(f"undo it: tapgen resume {system} --back")
-    if command != IMPORT and not OPERATING & {command, found.command}:  # without a plan
+    if kind.has_plan and kinds.of(command).has_plan:
         again = f"tapgen {command} {system} --supersede {found.run}"
         ways.append(f"replace it by a new plan: {again}")
+    if not kind.goes_back:
+        ways.append(f"close it as it is: tapgen stop {system} --abandon")
     return (
         f"{prefix}: run {found.run} of tapgen {found.command} is open since "
         f"{found.since}{far}, started by {found.who} on {found.host}\n{stop}"

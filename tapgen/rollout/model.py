@@ -75,7 +75,8 @@ class Outcome:
     good definition again and all instances that they had, and no others, `left` those
     that a failed or interrupted rollout changed and did not restore. `instances` says it
     of each stack instance. `run` names the run; `open` says that it can be resumed,
-    `back` that it then goes on to restore. `undone` are the acts of a procedure that were
+    `back` that it then goes on to restore, and `goes_back` that its kind can be taken back
+    at all. `undone` are the acts of a procedure that were
     performed and taken back.
     """
 
@@ -88,6 +89,7 @@ class Outcome:
     run: str = ""
     open: bool = False
     back: bool = False
+    goes_back: bool = True
     undone: tuple[str, ...] = ()
 
     @property
@@ -97,8 +99,9 @@ class Outcome:
 
     @property
     def partial(self) -> bool:
-        """Whether something was changed, but neither finished nor restored."""
-        return not self.green and bool(self.left)
+        """Whether something was changed, but neither finished nor restored: also where
+        nothing failed on the way back, and it could not restore all."""
+        return bool(self.left)
 
 
 class Lost(RolloutError):

@@ -25,7 +25,7 @@ from tapgen.model import (
 )
 from tapgen.rollout import adoption
 from tapgen.rollout.execute import Ways
-from tapgen.rollout.lock import MOVE
+from tapgen.rollout.kinds import MOVE
 from tapgen.rollout.model import Event, Outcome
 from tapgen.rollout.program import Lane, Program
 from tapgen.rollout.restore import by_digest

@@ -8,6 +8,7 @@ from dataclasses import replace
 from tapgen.aws.stacksets import StackSets
 from tapgen.errors import AwsError, NotFound
 from tapgen.model import Target
+from tapgen.rollout import kinds
 from tapgen.rollout.fold import State
 from tapgen.rollout.model import Fate, InstanceFate, Outcome
 
@@ -22,6 +23,7 @@ def outcome(state: State, sets: StackSets) -> Outcome:
         run=state.run,
         open=state.end is None,
         back=state.back,
+        goes_back=kinds.of(state.opening.get("command", "")).goes_back,
         undone=tuple(_undone(state)),
     )
     if ended.green and not state.back:
@@ -87,9 +89,14 @@ def _sorted_out(
     state: State, instances: Iterable[InstanceFate]
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Return the stack sets that are as they were, and those that are not."""
-    kinds: dict[str, set[Fate]] = {name: set() for name in state.changed}
+    fates: dict[str, set[Fate]] = {name: set() for name in state.changed}
     for one in instances:
-        kinds[one.stack_set].add(one.fate)
+        fates[one.stack_set].add(one.fate)
     good = {Fate.RESTORED, Fate.RENEWED}
-    whole = tuple(n for n in reversed(kinds) if kinds[n] and kinds[n] <= good)
-    return whole, tuple(n for n in kinds if n not in whole)
+    # One that has been let go with all its instances has none any more.
+    whole = tuple(
+        n
+        for n in reversed(fates)
+        if (fates[n] or n in state.restored) and fates[n] <= good
+    )
+    return whole, tuple(n for n in fates if n not in whole)

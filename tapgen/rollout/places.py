@@ -14,7 +14,7 @@ from tapgen.aws.session import is_away
 from tapgen.aws.stacksets import StackSets
 from tapgen.errors import AwsError, RolloutError
 from tapgen.frozen import dataclass
-from tapgen.rollout import lock
+from tapgen.rollout import kinds, lock
 from tapgen.rollout.journal import Store
 from tapgen.rollout.opening import Opened, opened
 
@@ -120,7 +120,7 @@ def _require_not_moved(sets: StackSets, prefix: str, held: lock.Held | None) -> 
         return
     for region in sets.buckets:
         copy = lock.read(sets.bucket, prefix, region) if region != home else None
-        if copy and copy.lock.open and copy.lock.command == lock.MOVE:
+        if copy and copy.lock.open and copy.lock.command == kinds.MOVE:
             one = copy.lock
             raise RolloutError(
                 f"{prefix}: run {one.run} of {one.who} on {one.host} moves the "

@@ -264,8 +264,8 @@ def _settle(
     if len(left) > 1:
         yield (
             f"{prefix}: {len(left)} runs are open: {', '.join(left)}; look at each with "
-            "tapgen history, then end one after the other: tapgen resume, resume --back "
-            "and stop --abandon take the first one"
+            "tapgen history, then end one after the other: tapgen resume and tapgen stop "
+            "--abandon take the first one"
         )
 
 

@@ -2,6 +2,7 @@
 
 Compiled from what was deployed before the run and from what is deployed now; pure.
 Stack sets and instances that the run created stay, so that the next one continues there.
+But stacks that an import took over belong to no stack set again, and run on.
 What is restored was good: a target where that fails, such as in an account that lets no
 role in, keeps no other from being restored.
 """
@@ -26,6 +27,7 @@ from tapgen.model import (
     digest,
 )
 from tapgen.model.procedures import Act
+from tapgen.rollout import kinds
 from tapgen.rollout.expand import Draft, StackSetState
 from tapgen.rollout.fold import State
 from tapgen.rollout.program import Kind, Lane, Program, Step, Template, Verb
@@ -63,10 +65,35 @@ def way_back(
             steps.append(_restore(state, good, found, templates))
     steps += [_read_again(s) for s in reversed(steps[:-1]) if _reads_ssm(s, templates)]
     return Program(
-        waves=tuple((lane,) for lane in (*undone, *((step,) for step in steps))),
+        waves=tuple(
+            (lane,) for lane in (*undone, *((s,) for s in (*steps, *_let_go(state))))
+        ),
         templates=templates,
         preferences=_tolerant(state.there.preferences),
     )
+
+
+def _let_go(state: State) -> Iterator[Step]:
+    """Yield the steps by which the stack sets of an import let their stacks go, and are
+    deleted: the instances are deleted, and their stacks retained
+    (https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/reverting-stackset-import.html).
+    """
+    if state.opening.get("command") != kinds.IMPORT:
+        return
+    adopting = {
+        s.stack_set: s for s in state.there.steps.values() if s.kind is Kind.ADOPT
+    }
+    for name in reversed(state.changed):
+        if name in adopting:
+            step = adopting[name]
+            yield Step(
+                Kind.RELEASE,
+                name,
+                step.part,
+                stacks=step.stacks,
+                region=step.region,
+                words="its stacks run on as before, and belong to no stack set",
+            )
 
 
 def _undone(state: State) -> Iterator[Lane]:

@@ -24,6 +24,7 @@ from tapgen.plan import Plan
 from tapgen.rollout import (
     compile,
     handing_over,
+    kinds,
     lock,
     places,
     reconcile,
@@ -146,26 +147,30 @@ def start(
     return _to_the_end(engine, held, lambda: engine.record("opened", **facts))
 
 
-def require_forward(found: Opened, what: str) -> None:
-    """Raise RolloutError where `what` would end or turn a run that can only go on: one
-    that moves the administration, whose stacks may belong to no stack set."""
-    if found.lock.command == lock.MOVE:
-        raise RolloutError(
-            f"run {found.lock.run} moves the administration, and stacks may belong to no "
-            f"stack set meanwhile: it cannot be {what}; continue it with tapgen resume, and "
-            "then move the administration back if you want to"
-        )
+_TURNED, _ABANDONED, _REPLACED = "turned back", "abandoned", "replaced by a plan"
 
 
-def _require_plan(found: Opened) -> None:
-    """Raise RolloutError where a plan would replace a run that has none: what a procedure
-    has performed, no plan takes back."""
-    if found.lock.command in lock.OPERATING:
-        raise RolloutError(
-            f"run {found.lock.run} is a {found.lock.command}, which no plan replaces: go "
-            "on with tapgen resume, undo it with tapgen resume --back, or close it as it "
-            "is with tapgen stop --abandon"
-        )
+def _require(found: Opened, what: str) -> None:
+    """Raise RolloutError where a run that has begun cannot be turned back, abandoned or
+    replaced by a plan; any may go on, where `what` is empty."""
+    run, command, state = found.lock.run, found.lock.command, found.state
+    kind = kinds.of(command)
+    if not what or not state.number:
+        return
+    ways = ["continue it with tapgen resume"]
+    if kind.goes_back and not state.back and what != _TURNED:
+        ways.append("undo it with tapgen resume --back")
+    if not kind.only_on and what != _ABANDONED:
+        ways.append("close it as it is with tapgen stop --abandon")
+    if kind.only_on or (what == _TURNED and not kind.goes_back and not state.back):
+        why = kind.no_way_back
+    elif what == _REPLACED and not kind.has_plan:
+        why = "what it does is not in a plan"
+    else:
+        return
+    raise RolloutError(
+        f"run {run} of tapgen {command} cannot be {what}: {why}; {', or '.join(ways)}"
+    )
 
 
 def resume(
@@ -187,9 +192,7 @@ def resume(
     raises.
     """
     chosen = Ways(on_event, content=lambda key: _content(key, artifacts), **ways)
-    taken = _taken_over(
-        sets, prefix, chosen, who, without, "turned back" if back else ""
-    )
+    taken = _taken_over(sets, prefix, chosen, who, without, _TURNED if back else "")
     if taken is None:
         return None
     engine, held, facts = taken
@@ -228,7 +231,7 @@ def abandon(
     None when no run is open, or it had not begun. Raises what `resume` raises.
     """
     chosen = Ways(on_event, **ways)
-    taken = _taken_over(sets, prefix, chosen, who, without, "abandoned")
+    taken = _taken_over(sets, prefix, chosen, who, without, _ABANDONED)
     if taken is None:
         return None
     engine, held, facts = taken
@@ -320,11 +323,11 @@ def _taken_over(
     store, beside = _ground(sets, prefix, chosen, who, without)
     found = opened(store, prefix)
     if beside and (found is None or reconcile.is_moved(found)):
+        _require(beside, what)
         return _branched(sets, store, prefix, beside, chosen, who, without)
     if found is None:
         return None
-    if what and found.state.number:
-        require_forward(found, what)
+    _require(found, what)
     wait_for_silence(found, chosen)
     journal = _journal(store, prefix, found.lock.run, who, platform.node(), chosen)
     journal.number = found.journal.number
@@ -446,14 +449,12 @@ def _room(
         return None, lock.read(store, prefix)
     if starter.supersede != found.lock.run:
         raise already_open(found, starter.line, starter.command)
-    if found.state.number:
-        require_forward(found, "replaced by a new plan")
-        _require_plan(found)
+    _require(found, _REPLACED)
     if found.lock.also:
         raise RolloutError(
             f"{prefix}: besides run {found.lock.run}, other runs are open: "
-            f"{', '.join(found.lock.also)}; end one after the other, with tapgen resume, "
-            "resume --back or stop --abandon"
+            f"{', '.join(found.lock.also)}; end one after the other, with tapgen resume or "
+            "tapgen stop --abandon"
         )
     wait_for_silence(found, ways)
     journal = found.journal

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass as mutable
 from dataclasses import field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
 from tapgen.aws import stacks
@@ -90,7 +90,8 @@ class Cell:
 class Stage:
     """A step of the run. `wave` is its number in the plan, and `words` what it does.
     `seconds` is how long it has taken, None before it has begun, and `expected` how long
-    it should take, None where nothing says so."""
+    it should take, None where nothing says so. `reason` is why a step has failed that has
+    no targets."""
 
     id: str
     wave: int
@@ -102,11 +103,13 @@ class Stage:
     seconds: float | None = None
     expected: Seconds | None = None
     waits: bool = False
+    reason: str = ""
 
 
 @dataclass(frozen=True)
 class View:
-    """A run at one moment. `silent` and `left` are the seconds since the last sign of life
+    """A run at one moment. Where nobody advances it, time counts up to the last sign of
+    life. `silent` and `left` are the seconds since the last sign of life
     of its process, and until it counts as dead. `expected` is the whole run, `earlier` the
     number of runs that it comes from: 0 is the estimate of its plan. `prefix` is the system
     with its suffix, how the names of its stack sets begin."""
@@ -180,6 +183,15 @@ def _between(start: str, end: str) -> float:
 
 
 @mutable
+class _OfEvents:
+    """What events say of a step: its last operation, when it ended, and why it failed."""
+
+    operation: str = ""
+    end: str = ""
+    reason: str = ""
+
+
+@mutable
 class Watch:
     """Whoever watches a run: what was read of it before, so that a look reads only what
     may have changed. `times` and `earlier` are those of `earlier_times`. `blind` says that
@@ -202,11 +214,15 @@ class Watch:
         self.found = opening.refresh(self.found)
         self.unread = []
         now = now or datetime.now(UTC)
-        stages = tuple(self._stages(now))
-        stages = self._with_resources(stages)
         life, silent, left = self._life()
         summary = history.summary(self.found)
-        end = summary.until if life is Life.ENDED else now.isoformat()
+        end = now.isoformat()
+        if life in (Life.ENDED, Life.PAUSED):
+            end = summary.until
+        elif life is Life.DEAD:
+            seen = now - timedelta(seconds=silent)
+            end = max(seen, datetime.fromisoformat(summary.until)).isoformat()
+        stages = self._with_resources(tuple(self._stages(end)))
         state = self.found.state
         return View(
             summary,
@@ -238,9 +254,10 @@ class Watch:
 
     # -- steps -----------------------------------------------------------------------
 
-    def _stages(self, now: datetime) -> Iterator[Stage]:
+    def _stages(self, end: str) -> Iterator[Stage]:
+        """The steps of the run; one that is under way takes until `end`."""
         state = self.found.state
-        operations, ends = self._of_events()
+        of_steps = self._of_events()
         waves = state.program.waves
         for number in range(len(waves)):
             wave = sum(map(counts, waves[: number + 1]))
@@ -249,22 +266,25 @@ class Watch:
                     done = state.progress.get(id)
                     if step.kind is Kind.SETTLE and (not done or done.skipped):
                         continue  # nothing was left behind, as far as is known
-                    yield self._stage(
-                        id, wave, step, done, operations.get(id, ""), ends, now
-                    )
+                    known = of_steps.get(id, _OfEvents())
+                    yield self._stage(id, wave, step, done, known, end)
 
-    def _of_events(self) -> tuple[dict[str, str], dict[str, str]]:
-        """The last operation of each step of the present direction, and when it ended."""
-        operations: dict[str, str] = {}
-        ends: dict[str, str] = {}
+    def _of_events(self) -> dict[str, _OfEvents]:
+        """What the events of the present direction say of each step."""
+        found: dict[str, _OfEvents] = {}
         for event in self.found.events:
             if event["event"] == "turned":
-                operations, ends = {}, {}
-            elif event["event"] == "intent":
-                operations[event["step"]] = event["operation"]
+                found = {}
+            if "step" not in event:
+                continue
+            one = found.setdefault(event["step"], _OfEvents())
+            if event["event"] == "intent":
+                one.operation = event["operation"]
             elif event["event"] in ("finished", "failed", "result"):
-                ends[event["step"]] = event["at"]
-        return operations, ends
+                one.end = event["at"]
+                failures = event.get("failures", ())
+                one.reason = "; ".join(f["reason"] for f in failures)
+        return found
 
     def _stage(
         self,
@@ -272,15 +292,15 @@ class Watch:
         wave: int,
         step: Step,
         done: Progress | None,
-        operation: str,
-        ends: Mapping[str, str],
-        now: datetime,
+        known: _OfEvents,
+        end: str,
     ) -> Stage:
         status = _status(done, self.found.state)
         seconds = None
         if done and done.since and not done.skipped:
-            over = status in (Status.SUCCEEDED, Status.FAILED) and id in ends
-            seconds = _between(done.since, ends[id] if over else now.isoformat())
+            over = status in (Status.SUCCEEDED, Status.FAILED) and known.end
+            seconds = _between(done.since, known.end if over else end)
+        cells = tuple(self._cells(step, done, status, known.operation))
         gate = gate_of(step) if step.kind is Kind.GATE else None
         waits = gate is not None and gate.kind == "approve"
         return Stage(
@@ -290,10 +310,11 @@ class Watch:
             _words(step, gate),
             status,
             step.stack_set,
-            tuple(self._cells(step, done, status, operation)),
+            cells,
             seconds,
             self._expected(step, gate),
             waits and status is Status.RUNNING,
+            known.reason if status is Status.FAILED and not cells else "",
         )
 
     def _cells(
@@ -533,7 +554,7 @@ def _changes(old: Stage | None, stage: Stage, *, first: bool) -> Iterator[Event]
     if stage.cells or (old and old.status is stage.status):
         return
     if stage.status is Status.FAILED:
-        yield Event("failed", stage.words)
+        yield Event("failed", stage.reason or stage.words)
     elif stage.status is Status.RUNNING or (stage.status in _OVER and not first):
         status = "WAITING" if stage.waits else ""
         words = f"{stage.words}: {'' if stage.waits else str(stage.status).lower()}"

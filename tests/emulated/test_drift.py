@@ -13,10 +13,12 @@ import pytest
 from tapgen import config
 from tapgen.aws import change_sets
 from tapgen.blueprints import find
+from tapgen.emulator.server import lifecycle
 from tapgen.model import System
 from tapgen.operate import reverting
 from tapgen.plan import drift
-from tapgen.rollout import Event, Lost, Starter
+from tapgen.report import watching as report
+from tapgen.rollout import Event, Lost, Outcome, Starter, history, watching
 from tests.emulated.conftest import Cloud
 from tests.systems import look
 
@@ -64,7 +66,7 @@ def drifts(cloud: Cloud, name: str) -> Iterator[dict[str, Any]]:
 
 @pytest.mark.parametrize("profile", ["minimal", "ideal"])
 def test_a_fresh_rollout_has_no_drift(
-    cloud: Cloud, profile: str, tmp_path: Path
+    cloud: Cloud, profile: str, tmp_path: Path, server: lifecycle.Server
 ) -> None:
     system = secure_network(profile, tmp_path)
     cloud.code = "sn"
@@ -85,31 +87,56 @@ def test_a_fresh_rollout_has_no_drift(
         checked
     )
     if profile == "minimal":
-        reverted(cloud, system)
+        reverted(cloud, system, server)
 
 
-def reverted(cloud: Cloud, system: System) -> None:
+def reverted(cloud: Cloud, system: System, server: lifecycle.Server) -> None:
     """What was changed by hand is reverted, by a process that stops in between and another
-    one; and nothing is executed twice."""
+    one; and nothing is executed twice. Where that fails, the run is over, and the drift is
+    found again."""
     logs, group = cloud.client("logs"), "sn-prod-app-primary"
     logs.put_retention_policy(logGroupName=group, retentionInDays=7)
     parts = {"secure-network-prod-observability": "observability"}
-    drift.detect(cloud.sets, parts, lambda line: None, poll_seconds=0.02)
-    (found,) = drift.survey(cloud.sets, parts).drifted
-    proposal = change_sets.propose_revert(
-        cloud.aws, found.target, found.stack_id, found.stack_set, ()
-    )
-    assert [c.logical_id for c in proposal.changes] == ["AppLogGroup"]
+    resolved = system.resolve(cloud.account)
+    fault: dict[str, Any] = {
+        "effect": "fail",
+        "reason": "not today",
+        "match": {"account": cloud.account, "logical_id": "AppLogGroup"},
+    }
+
+    def proposed() -> change_sets.Proposal:
+        drift.detect(cloud.sets, parts, lambda line: None, poll_seconds=0.02)
+        (found,) = drift.survey(cloud.sets, parts).drifted
+        return change_sets.propose_revert(
+            cloud.aws, found.target, found.stack_id, found.stack_set, ()
+        )
+
+    def reverting_run(on_event: Any) -> Outcome:
+        return reverting.run(
+            [proposed()],
+            resolved,
+            cloud.sets,
+            on_event,
+            starter=Starter("a", "drift"),
+            poll_seconds=(0.02, 0.1),
+        )
+
+    lifecycle.add_faults(server.folder, fault)
+    failed = reverting_run(lambda event: None)
+    (why,) = failed.failures
+    assert "UPDATE_ROLLBACK_COMPLETE: AppLogGroup: not today" in why.reason
+    assert "seconds" not in why.reason, "it has ended: nobody has waited for long"
+    assert failed.partial and not failed.open
+    run = history.find(cloud.sets.bucket, system.prefix, failed.run)
+    shown = report.text(watching.Watch(run, cloud.sets).look())
+    assert "not today" in shown and "over: abandoned" in shown
 
     def stop(event: Event) -> None:
         if event.kind == "done":
             raise KeyboardInterrupt  # the change set is being executed
 
-    resolved = system.resolve(cloud.account)
     with pytest.raises(Lost):
-        reverting.run(
-            [proposal], resolved, cloud.sets, stop, starter=Starter("a", "drift")
-        )
+        reverting_run(stop)
     ended = cloud.resume(resolved)
 
     assert ended and ended.green

@@ -1,7 +1,8 @@
 """Drift-aware change sets: `CreateChangeSet` with the deployment mode REVERT_DRIFT.
 
 Such a change set compares the template with what the resources are now, and executing it
-brings drifted resources back to the template
+brings drifted resources back to the template. Where that fails, they are rolled back "to
+their actual pre-deployment state", and what was changed by hand is drift as before
 (https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/drift-aware-change-sets.html).
 Resources that drift detection does not read here are UNSUPPORTED in it, as on AWS
 (aws-cloudformation/cloudformation-coverage-roadmap#2546).
@@ -18,10 +19,14 @@ from xml.etree import ElementTree
 _CFN = "ministack.services.cloudformation"
 _NAMESPACE = "http://cloudformation.amazonaws.com/doc/2010-05-15/"
 _MODE = "REVERT_DRIFT"
+_EXPECTED = (
+    "_before_drift"  # of a stack: its drifted resources as they are expected to be
+)
 
 PRIVATE: Mapping[str, Mapping[str, tuple[str, ...] | None]] = {
     _CFN: {"_change_sets": None},
     f"{_CFN}.changesets": {
+        "_deploy_stack_async": None,
         "_find_change_set": ("cs_name", "stack_name"),
         "_stack_region_context": ("stack", "stack_id"),
     },
@@ -52,6 +57,9 @@ def apply() -> None:
         if not hasattr(handlers[action], "drift_aware"):
             handlers[action] = wrap(handlers[action])
             handlers[action].extended = handlers[action].drift_aware = True
+    changesets = _module("changesets")
+    if not hasattr(changesets._deploy_stack_async, "drift_aware"):
+        changesets._deploy_stack_async = _deploying(changesets._deploy_stack_async)
 
 
 def _module(name: str) -> Any:
@@ -200,17 +208,40 @@ def _add(place: Any, name: str, text: str) -> None:
 
 def _executing(execute: Handler) -> Handler:
     """What is deployed before is what the resources are now: so the update changes them,
-    and where it fails, they are brought back to that."""
+    and where it fails, they are brought back to that (`_deploying` does the rest)."""
 
     def executed(params: Any) -> Any:
         change_set, stack = _found(params)
         drifted = (change_set or {}).get("_drifted", {})
         if stack and drifted and change_set["ExecutionStatus"] == "AVAILABLE":
+            stack[_EXPECTED] = {k: stack["_resources"].get(k) for k in drifted}
             for logical_id, drift in drifted.items():
                 _take_over(stack["_resources"], logical_id, drift)
         return execute(params)
 
     return executed
+
+
+def _deploying(deploy: Any) -> Any:
+    """Where an update was rolled back, a resource is expected to be what the template says,
+    and not what it was before the update."""
+
+    def deployed(stack_name: str, stack_id: str, *args: Any, **more: Any) -> Any:
+        stack = _module("handlers")._resolve_stack(stack_id)
+        expected = stack.pop(_EXPECTED, {}) if stack else {}
+        work = deploy(stack_name, stack_id, *args, **more)
+
+        async def run() -> None:
+            await work
+            if stack and stack["StackStatus"].startswith("UPDATE_ROLLBACK"):
+                for logical_id, record in expected.items():
+                    now = stack["_resources"].setdefault(logical_id, record)
+                    now["Properties"] = record.get("Properties")
+
+        return run()
+
+    deployed.drift_aware = True  # type: ignore[attr-defined]
+    return deployed
 
 
 def _take_over(resources: Any, logical_id: str, drift: Any) -> None:

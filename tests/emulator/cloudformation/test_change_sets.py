@@ -154,8 +154,11 @@ def test_a_change_set_that_is_deleted_leaves_the_stack_as_it_was(place: Place) -
     assert client.list_change_sets(StackName="demo")["Summaries"] == []
 
 
-def test_a_drift_aware_change_set_brings_resources_back(place: Place) -> None:
-    """Changed, deleted and untouched resources; a plain change set sees none of it."""
+def test_a_drift_aware_change_set_brings_resources_back(
+    place: Place, server: lifecycle.Server
+) -> None:
+    """Changed, deleted and untouched resources; a plain change set sees none of it. Where
+    it fails, the drift is there as before."""
     resources = {
         "Queue": queue("changed", DelaySeconds=1),
         "Gone": queue("gone"),
@@ -174,6 +177,18 @@ def test_a_drift_aware_change_set_brings_resources_back(place: Place) -> None:
     plain = client.describe_change_set(StackName="demo", ChangeSetName="revert")
     assert plain["Status"] == "FAILED"
     client.delete_change_set(StackName="demo", ChangeSetName="revert")
+
+    match = {"account": place.account, "logical_id": "Queue"}
+    fault = {"effect": "fail", "match": match, "reason": "not today"}
+    lifecycle.add_faults(server.folder, fault)
+    made = client.create_change_set(**look, DeploymentMode="REVERT_DRIFT")
+    client.execute_change_set(ChangeSetName=made["Id"], ClientRequestToken="t0")
+    place.outputs("demo", "UPDATE_ROLLBACK_COMPLETE")
+    names = ["DelaySeconds"]
+    now = sqs.get_queue_attributes(QueueUrl=url("changed"), AttributeNames=names)
+    assert now["Attributes"]["DelaySeconds"] == "9"
+    with pytest.raises(sqs.exceptions.QueueDoesNotExist):
+        url("gone")
 
     made = client.create_change_set(**look, DeploymentMode="REVERT_DRIFT")
     found = client.describe_change_set(
@@ -197,7 +212,6 @@ def test_a_drift_aware_change_set_brings_resources_back(place: Place) -> None:
     )
     assert detail["Target"]["BeforeValueFrom"] == "ACTUAL_STATE"
     place.outputs("demo", "UPDATE_COMPLETE")
-    names = ["DelaySeconds"]
     now = sqs.get_queue_attributes(QueueUrl=url("changed"), AttributeNames=names)
     assert now["Attributes"]["DelaySeconds"] == "1"
     assert url("gone")

@@ -273,7 +273,7 @@ def test_a_refused_call_leaves_the_run_open_until_it_is_allowed_or_reversed() ->
         with pytest.raises(lock.Taken, match="tapgen failover") as taken:
             carry_out(cloud, planned(cloud))
         assert "supersede" not in str(taken.value), "a procedure has no plan"
-        with pytest.raises(RolloutError, match="which no plan replaces"):
+        with pytest.raises(RolloutError, match="cannot be replaced by a plan"):
             supersede = Starter("Bob", supersede=taken.value.lock.run)
             running.run(
                 (),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
@@ -43,6 +44,16 @@ DRIFTS = {
 }
 
 
+UNKNOWN = [
+    {
+        "LogicalResourceId": "Queue",
+        "ResourceType": "AWS::SQS::Queue",
+        "StackResourceDriftStatus": "UNKNOWN",
+        "DriftStatusReason": "no access",
+    }
+]
+
+
 class Client:
     """CloudFormation in a region that has drifts, or gives no answer."""
 
@@ -54,25 +65,27 @@ class Client:
             region_name=region,
         )
 
-    def describe_stack_resource_drifts(self, **_: Any) -> Any:
+    def describe_stack_resource_drifts(self, StackName: str, **_: Any) -> Any:
         region = self.meta.region_name
+        if "stack/b/" in StackName:
+            return {"StackResourceDrifts": UNKNOWN}
         if region not in DRIFTS:
             raise AwsError("cloudformation", "AccessDenied", "no right to look")
         return {"StackResourceDrifts": DRIFTS[region]}
 
 
-def instance(status: str) -> ObservedInstance:
+def instance(status: str, stack: str = "s") -> ObservedInstance:
     return ObservedInstance(
         InstanceStatus.CURRENT,
         None,
-        stack_id="arn:aws:cloudformation:x:1:stack/s/1",
+        stack_id=f"arn:aws:cloudformation:x:1:stack/{stack}/1",
         drift_status=status,
         drift_checked=NOW,
     )
 
 
 class Sets:
-    """Stack sets: one that drifted in two regions, one that was not checked."""
+    """Stack sets: one that drifted in two regions, two that were not checked."""
 
     aws = SimpleNamespace(client=lambda service, target: Client(target.region))
 
@@ -80,26 +93,41 @@ class Sets:
         if name == "gone":
             raise NotFound("cloudformation", "StackSetNotFoundException", name)
         if name == "b":
-            return {EAST: instance("UNKNOWN"), WEST: instance("IN_SYNC")}
+            return {EAST: instance("UNKNOWN", "b"), WEST: instance("IN_SYNC")}
+        if name == "c":
+            return {EAST: replace(instance("IN_SYNC"), stack_id=None)}
         return {EAST: instance("DRIFTED"), WEST: instance("DRIFTED")}
 
 
 def test_drift_false_positives_and_what_is_not_known_are_told_apart() -> None:
     sets: Any = Sets()
 
-    found = drift.survey(sets, {"a": "data", "b": "logs", "gone": "gone"})
+    parts = {"a": "data", "b": "logs", "c": "queues", "gone": "gone"}
+    now: drift.Unchecked = {
+        ("b", WEST): "in UPDATE_IN_PROGRESS",
+        ("c", None): "stopped",
+    }
+    found = drift.survey(sets, parts, now)
 
     assert [d.difference and d.difference.path for d in found.drifted] == [
         "/RetentionInDays"
     ]
     assert [d.explained and d.explained.type for d in found.explained] == ["*"]
     assert [(part, t) for part, t, _ in found.unread] == [("data", WEST)]
-    assert found.unchecked == (("logs", EAST),)
-    assert found.instances == 4 and not found.clean
+    assert found.unchecked == (
+        ("logs", EAST, "its drift status is UNKNOWN"),
+        ("logs", WEST, "in UPDATE_IN_PROGRESS"),
+        ("queues", EAST, "stopped"),
+    ), "what an earlier detection has found is no answer"
+    assert [name for name, *_ in found.unknown] == ["logs.Queue (AWS::SQS::Queue)"]
+    assert found.instances == 5 and not found.clean
     text = drifting.text(found)
     assert "RetentionInDays is 7, the template has 90" in text
-    assert "no right to look" in text and "not checked: logs" in text
+    assert "no right to look" in text and "not checked: logs; in UPDATE_IN_" in text
+    assert "could not be checked: logs.Queue (AWS::SQS::Queue); no access" in text
+    assert "2 of 5 instances checked, 2 instances drifted" in text
     data = drifting.data(found)
+    assert data["unknown"][0]["reason"] == "no access"
     assert data["left_out"][0]["source"].startswith("https://")
 
 

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from tapgen import plan, rollout
+from tapgen.errors import RolloutError
 from tapgen.model import InstanceStatus
-from tapgen.rollout import importing, lock
+from tapgen.rollout import earlier, importing, lock
 from tests import make
 from tests.unit.rollout.fakes import Cloud, Faults, Instance, Killed, kill
 from tests.unit.rollout.test_kills import observed, part, resume, some
@@ -54,6 +55,14 @@ def left(cloud: Cloud) -> Any:
     }
 
 
+def running(cloud: Cloud) -> Any:
+    """What stacks that belong to no stack set run."""
+    return {
+        t: {name: (i.status, i.stack) for name, i in found.items()}
+        for t, found in cloud.released.items()
+    }
+
+
 def test_an_import_changes_no_stack_and_leaves_an_empty_plan() -> None:
     cloud = stacks()
 
@@ -63,6 +72,8 @@ def test_an_import_changes_no_stack_and_leaves_an_empty_plan() -> None:
     assert not any(cloud.released.values()) and not cloud.history
     assert not [line for line in cloud.started if line.split()[0] == "update"]
     assert not plan.make(make.system(*PARTS), observed(cloud))
+    with pytest.raises(RolloutError, match="tapgen destroy would delete them"):
+        earlier.find(cloud.bucket, "demo-test")
 
 
 def test_an_open_import_is_continued_and_not_replaced() -> None:
@@ -97,3 +108,35 @@ def test_a_killed_import_goes_on_where_it_was(after: bool) -> None:
             run(cloud)  # nothing had begun
         assert left(cloud) == left(wanted), number
         assert not any(cloud.released.values()), number
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+def test_an_import_that_is_taken_back_leaves_every_stack_as_it_was(after: bool) -> None:
+    """Killed anywhere, and once more on the way back: no stack is lost or updated, and
+    none belongs to a stack set."""
+    calls = stacks()
+    faults = calls.faults = calls.bucket.faults = Faults()
+    run(calls)
+    for number in some(len(faults.calls), f"back {after}"):
+        cloud = stacks()
+        faults = cloud.faults = cloud.bucket.faults = Faults()
+        (faults.after if after else faults.before)[number] = kill
+        try:
+            run(cloud)
+        except Killed:
+            pass
+        faults.before.clear()
+        faults.after.clear()
+        (faults.before if after else faults.after)[len(faults.calls) + number] = kill
+        try:
+            ended = resume(cloud, back=True)
+        except Killed:
+            ended = resume(cloud, back=True)  # once more: it may not have turned yet
+        faults.before.clear()
+        faults.after.clear()
+        assert resume(cloud) is None
+        if ended is None:
+            continue  # it had ended, or nothing had begun
+        assert ended.green and ended.back and not ended.left, number
+        assert not cloud.sets and not cloud.history, number
+        assert running(cloud) == running(stacks()), number

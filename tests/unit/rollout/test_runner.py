@@ -18,7 +18,8 @@ from tapgen.model import (
     StackSet,
     Target,
 )
-from tapgen.rollout import calls, snapshot
+from tapgen.report import text
+from tapgen.rollout import calls, kinds, lock, snapshot
 from tests import make
 from tests.make import EAST, WEST
 from tests.unit.rollout.fakes import Cloud, Instance
@@ -337,6 +338,48 @@ def test_a_run_may_be_turned_round(cloud: Cloud, on_failure: str) -> None:
     assert ended.restored == (NAME,)
     assert not ended.open
     assert cloud.everything() == before
+
+
+@pytest.mark.parametrize("command", kinds.COMMANDS)
+def test_only_a_run_that_can_be_taken_back_is_offered_and_accepted_to_be(
+    command: str, cloud: Cloud
+) -> None:
+    kind = kinds.of(command)
+    starter = rollout.Starter(command=command)
+    stopping = {"stopping": lambda: bool(cloud.started)}
+    ended, _ = run(cloud, on_failure="stop", starter=starter, **stopping)
+    assert ended.open and ended.goes_back == kind.goes_back
+
+    with pytest.raises(lock.Taken) as refused:
+        run(cloud, starter=starter)
+    assert ("--back" in str(refused.value)) == kind.goes_back
+    assert ("--supersede" in str(refused.value)) == kind.has_plan
+    assert ("--abandon" in str(refused.value)) != (kind.goes_back or kind.only_on)
+
+    before = cloud.everything()
+    if not kind.goes_back:
+        with pytest.raises(RolloutError, match="cannot be turned back") as turned:
+            resume(cloud, back=True)
+        assert kind.no_way_back in str(turned.value)
+        assert "--back" not in str(turned.value)
+        assert cloud.everything() == before
+        assert resume(cloud).green
+    elif command != kinds.IMPORT:  # its stacks are let go: test_importing
+        assert resume(cloud, back=True).restored == (NAME,)
+
+
+def test_what_was_not_restored_is_not_called_so() -> None:
+    """A rollout that creates has nothing to restore: what is new stays."""
+    cloud = Cloud()
+    ended, _ = run(cloud, on_failure="stop", stopping=lambda: bool(cloud.started))
+    assert ended.interrupted
+
+    turned = resume(cloud, back=True)
+
+    assert turned.left == (NAME,) and turned.partial and not turned.restored
+    shown = text.outcome(turned, look="look", resume="resume")
+    assert "✓" not in shown and "nothing was restored" in shown
+    assert NAME in shown
 
 
 def test_a_restore_that_fails_is_tried_again(cloud: Cloud) -> None:

@@ -123,15 +123,20 @@ def test_a_killed_run_is_first_silent_then_known_to_be_dead() -> None:
     assert run(cloud, BEFORE)[0].green
     killed(cloud)
     on_another_machine(cloud)
-    times = {5.0: Life.GOES_ON, 60.0: Life.SILENT, 1000.0: Life.DEAD}
+    times = {5.0: Life.GOES_ON, 60.0: Life.SILENT, 1000.0: Life.DEAD, 9000.0: Life.DEAD}
+    beat, lasting = datetime.now(UTC), {}
     for seconds, life in times.items():
         cloud.bucket.now = lambda: seconds  # noqa: B023
         watch = replace(watching(cloud), found=found(cloud))
 
-        view = watch.look()
+        view = watch.look(beat + timedelta(seconds=seconds))
 
         assert view.life is life
+        lasting[seconds] = {view.seconds, *(s.seconds for s in view.stages)}
         assert ("no process continues it" in text(view)) == (life is Life.DEAD)
+    assert (
+        lasting[60.0] != lasting[1000.0] == lasting[9000.0]
+    ), "counted to the last sign"
     assert replace(watch, blind=True).look().life is Life.UNKNOWN
 
 
