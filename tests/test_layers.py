@@ -35,7 +35,7 @@ ROOMS: dict[str, set[str]] = {
     "rollout": {"template", "aws", "system", "plan", "knowledge"},
     "operate": {"template", "aws", "procedures", "rollout"},
     "accounts": {"knowledge", "template", "aws", "system", "blueprints"},
-    "report": {"template", "plan", "rollout"},
+    "report": {"template", "plan", "rollout", "system", "knowledge"},
 }
 EVERYWHERE = {"model", "errors", "frozen"}
 # Rooms of the embedded AWS -> the ones they use.
@@ -96,6 +96,8 @@ OWNERS = {
     "click": {"cli"},
     "jinja2": {"report.page.rendering"},
     "rich": {"cli", "report"},
+    "networkx": {"report"},
+    "fast_sugiyama": {"report"},
 }
 
 
