@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 from tapgen.cli.common import (
@@ -16,12 +18,19 @@ def require_account(reached: Reached, yes: bool, account: str | None) -> None:
 
     Without a confirmation nobody checks the account that the plan shows.
     """
-    pinned = account or reached.loaded.system.admin.account != SELF
-    unattended = yes or not interactive()
-    if unattended and not reached.local and not pinned:
+    pinned = bool(account) or reached.loaded.system.admin.account != SELF
+    if reached.local or pinned:
+        return
+    require_pinned(reached.aws, yes, ", or set admin.account in the config")
+
+
+def require_pinned(aws: Any, yes: bool, or_else: str = "") -> None:
+    """Raise UsageError where nobody confirms what is done in the account that the caller
+    has not named; `or_else` is another way to name it."""
+    if yes or not interactive():
         raise click.UsageError(
             "running without confirmation needs a pinned account: give --account "
-            f"{reached.aws.account}, or set admin.account in the config"
+            f"{aws.account}{or_else}"
         )
 
 

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from tapgen.cli import CHANGES, DONE, FAILED
+from tapgen.cli import CHANGES, DONE, FAILED, near
 from tapgen.cli.common import (
     Timings,
     assume_role_option,
     aws_options,
+    load,
     output_option,
     print_json,
     progress_option,
@@ -21,16 +22,18 @@ from tapgen.cli.common import (
     say,
     stacksets_option,
 )
-from tapgen.cli.confirmation import confirm, require_account, require_terminal_or
-from tapgen.cli.files import require_unwritten, write_all
+from tapgen.cli.confirmation import confirm, require_pinned, require_terminal_or
+from tapgen.cli.files import drafted, unwritable, written
 from tapgen.cli.new import NAME, NAME_RULE
 from tapgen.cli.open_run import require_room, to_act
 from tapgen.cli.plan import make_plan
 from tapgen.cli.reach import Reached, command_line, reach_system
 from tapgen.cli.rollout import require_bootstrap
 from tapgen.cli.running import exit_code, next_lines, run_import
-from tapgen.errors import RolloutError, TapgenError
-from tapgen.model import Target
+from tapgen.errors import ConfigError, RolloutError
+from tapgen.frozen import dataclass
+from tapgen.model import LONGEST_SUFFIX, SUFFIX_PATTERN, SUFFIX_RULE, Target
+from tapgen.report.control import visible
 from tapgen.report.counting import counted
 
 if TYPE_CHECKING:  # slow to import
@@ -106,35 +109,60 @@ def import_command(
     the stacks; it shows all of that first.
     """
     from tapgen.aws import existing
-    from tapgen.system import imported
+    from tapgen.knowledge.regions import ALWAYS_ENABLED
+    from tapgen.system import importable, imported
+    from tapgen.template.scope import partition
 
     if not dry_run:
         require_terminal_or(yes)
     wanted = _wanted(name, names, prefix, tags)
+    _require_valid(suffix, regions, accounts)
     default = regions[0] if regions else "us-east-1"
     aws = reach(default_region=default, **aws_choice)
-    regions = regions or (aws.region,)
+    if (yes or not dry_run) and not (aws_choice["local"] or aws_choice["account"]):
+        require_pinned(aws, yes)
+    places = [
+        Target(account, region)
+        for account in dict.fromkeys(accounts or (aws.account,))
+        for region in dict.fromkeys(regions or (aws.region,))
+    ]
     looking = aws.assuming(assume_role)
-    places = [Target(a, r) for a in accounts or (aws.account,) for r in regions]
-    stacks = existing.find(looking, places, wanted)
+    found = existing.find(looking, places, wanted)
+    stacks, left_out = importable.chosen(found, wanted)
+    admin = Target(aws.account, places[0].region)
     parts = imported.parts(stacks)
-    admin = Target(aws.account, regions[0])
-    own = [f"{name}-{suffix}-{part.name}".replace("_", "-") for part in parts]
-    owners = {k: v for k, v in _owners(aws, admin).items() if v not in own}
-    refused = imported.refusals(parts, owners) + _missing(names, stacks)
     files = imported.files(name, suffix, admin, parts, folder)
-    for line in _lines(name, suffix, admin, parts, refused, files):
-        say(line) if output == "json" else click.echo(line)
-    known = _data(name, suffix, admin, parts, refused, files)
+    always = ALWAYS_ENABLED.get(partition(admin.region), ())
+    owners = existing.owners(looking, admin, stacks, always)
+    start = _prefix(name, suffix)
+    own = {f"{start}-{part.name}": admin for part in parts}
+    there = existing.taken(aws, admin, f"{start}-")
+    refused = [
+        *_missing(names, found, places),
+        *importable.refusals(parts, owners, own),
+        *importable.occupied(parts, there, start),
+        *unwritable(files),
+    ]
+    if parts and not refused:
+        refused = _unbuilt(name, files, folder, parts)
+    shown = Shown(
+        *(name, suffix, admin, places, wanted, parts, files),
+        left_out=left_out,
+        warnings=importable.warnings(parts, owners),
+        refused=refused,
+    )
+    for line in shown.lines():
+        say(line) if output == "json" else click.echo(visible(line))
     if refused or not parts or dry_run:
         if output == "json":
-            print_json({**known, "outcome": None})
+            print_json({**shown.data(), "outcome": None})
         return DONE if parts and not refused else FAILED
-    require_unwritten(files)
     confirm(yes, f"Import {counted(len(stacks), 'stack')} as {name}?")
-    reached = _written(name, folder, files, parts, aws_choice)
-    require_account(reached, yes, aws_choice["account"])
-    return _import(reached, parts, known, as_json=output == "json")
+    with written(files):
+        reached = reach_system(name, None, folder, Timings(), aws_choice)
+        require_room(reached, to_act(reached), "import", None)
+    say(f"wrote {', '.join(map(str, files))}")
+    return _import(reached, parts, shown.data(), as_json=output == "json")
 
 
 def _wanted(
@@ -144,34 +172,43 @@ def _wanted(
     system can have."""
     from tapgen.aws import existing
 
-    if not re.fullmatch(NAME, name):
+    if not re.fullmatch(NAME, name) or name == "bootstrap":
         raise click.UsageError(f"{name!r} is not a valid system name; {NAME_RULE}")
     if not (names or prefix or tags):
         raise click.UsageError("say which stacks: give --stack, --prefix or --tag")
     return existing.Wanted(names, prefix, _tags(tags))
 
 
-def _written(
-    name: str,
-    folder: Path,
-    files: Mapping[Path, str],
-    parts: Sequence[Part],
-    aws_choice: Mapping[str, Any],
-) -> Reached:
-    """Write the files of a system and connect to its AWS; leave no file behind where they
-    make no system that can take over the stacks."""
-    from tapgen.system import imported
+def _require_valid(
+    suffix: str, regions: Sequence[str], accounts: Sequence[str]
+) -> None:
+    """Raise UsageError for a suffix, regions or accounts that no config can have."""
+    from tapgen.knowledge.regions import PARTITION_OF
 
-    new = write_all(files)
+    fits = re.fullmatch(SUFFIX_PATTERN.strip("^$"), suffix)
+    if not fits or len(suffix) > LONGEST_SUFFIX:
+        raise click.UsageError(f"--suffix {suffix}: give {SUFFIX_RULE}")
+    for region in regions:
+        if region not in PARTITION_OF:
+            hint = near(region, sorted(PARTITION_OF))
+            raise click.UsageError(f"--in-region {region}: no AWS region{hint}")
+    for account in accounts:
+        if not re.fullmatch("[0-9]{12}", account):
+            raise click.UsageError(f"--in-account {account}: give 12 digits")
+
+
+def _unbuilt(
+    name: str, files: Mapping[Path, str], folder: Path, parts: Sequence[Part]
+) -> list[str]:
+    """Return why the files make no system that can take over the stacks; they need not be
+    written for that."""
+    from tapgen.system import importable
+
     try:
-        reached = reach_system(name, None, folder, Timings(), aws_choice)
-        if lines := imported.changed(parts, reached.system):
-            raise RolloutError("\n".join(lines))
-    except TapgenError:
-        for path in new:
-            path.unlink()
-        raise
-    return reached
+        with drafted(files, folder) as draft:
+            return importable.changed(parts, load(draft / f"{name}.yaml", None).system)
+    except ConfigError as error:
+        return [*error.problems]
 
 
 def _import(
@@ -182,9 +219,11 @@ def _import(
     from tapgen.cli.progress import console
     from tapgen.report import data, text
 
-    near = to_act(reached)
-    require_room(reached, near, "import", None)
-    require_bootstrap(reached, Timings())
+    if unready := require_bootstrap(reached, Timings()):
+        raise RolloutError(
+            f"{', '.join(sorted(unready))}: nothing can be imported there yet, and nothing "
+            "was imported elsewhere; bootstrap them as shown above, and give the command again"
+        )
     ended = run_import(reached, {part.name: part.ids for part in parts})
     if isinstance(ended, int):
         return ended
@@ -207,6 +246,10 @@ def _import(
     return DONE
 
 
+def _prefix(name: str, suffix: str) -> str:
+    return f"{name}-{suffix}".replace("_", "-")
+
+
 def _tags(given: Sequence[str]) -> dict[str, str]:
     """Return tags from `KEY=VALUE`; UsageError for another form."""
     found = {}
@@ -218,93 +261,96 @@ def _tags(given: Sequence[str]) -> dict[str, str]:
     return found
 
 
-def _owners(aws: Any, admin: Target) -> dict[str, str]:
-    """Return the stack sets of the administration region that have stacks, by the id of
-    the stack. Those of other regions and accounts only AWS knows: it refuses the import.
-    """
-    from tapgen.aws.stacksets import StackSets
-
-    sets = StackSets(aws, admin)
-    return {
-        instance.stack_id: name
-        for name in sets.names()
-        for instance in sets.listed(name).values()
-        if instance.stack_id
-    }
-
-
-def _missing(names: Sequence[str], stacks: Sequence[Any]) -> list[str]:
+def _missing(
+    names: Sequence[str], found: Sequence[Any], places: Sequence[Target]
+) -> list[str]:
     """Return the names of stacks that were given and not found, as lines."""
-    there = {s.name for s in stacks} | {s.id for s in stacks}
+    there = {s.name for s in found} | {s.id for s in found}
     return [
-        f"there is no stack {name} in the accounts and regions that were searched"
+        f"there is no stack {name} in {_searched(places)}"
         for name in names
         if name not in there
     ]
 
 
-def _lines(
-    name: str,
-    suffix: str,
-    admin: Target,
-    parts: Sequence[Part],
-    refused: Sequence[str],
-    files: dict[Path, str],
-) -> list[str]:
-    from tapgen.system.imported import lost_tags
-
-    if not parts:
-        return ["no stack was found", *(f"refused: {line}" for line in refused)]
-    number = counted(sum(len(p.stacks) for p in parts), "stack")
-    prefix = f"{name}-{suffix}".replace("_", "-")
-    become = "become" if len(parts[0].stacks) > 1 or parts[1:] else "becomes"
-    lines = [f"{number} {become} {counted(len(parts), 'stack set')} in {admin}"]
-    for part in parts:
-        lines.append(f"  {prefix}-{part.name}")
-        for one in part.stacks:
-            own = part.overrides.get(one.target, {})
-            values = ", ".join(f"{k} = {v}" for k, v in own.items())
-            lines.append(
-                f"      {one.name} in {one.target}{f'; overrides {values}' if own else ''}"
-            )
-    lines.append("no resource changes; files to write:")
-    lines += [f"  {path}" for path in files]
-    lines += [f"warning: {line}" for line in lost_tags(parts)]
-    return lines + [f"refused: {line}" for line in refused]
+def _searched(places: Sequence[Target]) -> str:
+    """The accounts and regions that were searched, in words."""
+    accounts = dict.fromkeys(place.account for place in places)
+    regions = dict.fromkeys(place.region for place in places)
+    return f"{', '.join(regions)} of {', '.join(accounts)}"
 
 
-def _data(
-    name: str,
-    suffix: str,
-    admin: Target,
-    parts: Sequence[Part],
-    refused: Sequence[str],
-    files: dict[Path, str],
-) -> dict[str, Any]:
-    from tapgen.system.imported import lost_tags
+@dataclass(frozen=True)
+class Shown:
+    """What an import will do, to be shown before it does it."""
 
-    return {
-        "system": name,
-        "suffix": suffix,
-        "warnings": lost_tags(parts),
-        "admin": {"account": admin.account, "region": admin.region},
-        "stack_sets": [
-            {
-                "part": part.name,
-                "parameters": dict(part.parameters),
-                "stacks": [
-                    {
-                        "account": one.target.account,
-                        "region": one.target.region,
-                        "name": one.name,
-                        "stack_id": one.id,
-                        "overrides": dict(part.overrides.get(one.target, {})),
-                    }
-                    for one in part.stacks
-                ],
-            }
-            for part in parts
-        ],
-        "files": [str(path) for path in files],
-        "refused": list(refused),
-    }
+    name: str
+    suffix: str
+    admin: Target
+    places: Sequence[Target]
+    wanted: Wanted
+    parts: Sequence[Part]
+    files: Mapping[Path, str]
+    left_out: Sequence[str]
+    warnings: Sequence[str]
+    refused: Sequence[str]
+
+    def lines(self) -> Iterator[str]:
+        """Yield it in lines."""
+        if self.parts:
+            yield from self._stack_sets()
+        else:
+            yield f"no stack was found in {_searched(self.places)}: stacks {self.wanted}"
+        yield from (f"left out: {line}" for line in self.left_out)
+        yield from (f"warning: {line}" for line in self.warnings)
+        yield from (f"refused: {line}" for line in self.refused)
+
+    def _stack_sets(self) -> Iterator[str]:
+        number = sum(len(part.stacks) for part in self.parts)
+        become = "becomes" if number == 1 else "become"
+        yield (
+            f"{counted(number, 'stack')} {become} "
+            f"{counted(len(self.parts), 'stack set')} in {self.admin}"
+        )
+        for part in self.parts:
+            yield f"  {_prefix(self.name, self.suffix)}-{part.name}"
+            for one in part.stacks:
+                own = part.overrides.get(one.target, {})
+                values = ", ".join(f"{k} = {v}" for k, v in own.items())
+                more = f"; overrides {values}" if own else ""
+                yield f"      {one.name} in {one.target}{more}"
+        yield "no resource changes; files to write:"
+        yield from (f"  {path}" for path in self.files)
+
+    def data(self) -> dict[str, Any]:
+        """Return it as data."""
+        return {
+            "system": self.name,
+            "suffix": self.suffix,
+            "searched": [_place(place) for place in self.places],
+            "left_out": list(self.left_out),
+            "warnings": list(self.warnings),
+            "admin": _place(self.admin),
+            "stack_sets": [
+                {
+                    "part": part.name,
+                    "parameters": dict(part.parameters),
+                    "stacks": [
+                        {
+                            **_place(one.target),
+                            "name": one.name,
+                            "stack_id": one.id,
+                            "overrides": dict(part.overrides.get(one.target, {})),
+                        }
+                        for one in part.stacks
+                    ],
+                }
+                for part in self.parts
+            ],
+            "files": [str(path) for path in self.files],
+            "refused": list(self.refused),
+        }
+
+
+def _place(target: Target) -> dict[str, str]:
+    return {"account": target.account, "region": target.region}

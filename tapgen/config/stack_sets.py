@@ -28,7 +28,7 @@ if TYPE_CHECKING:  # the models are needed only to say what is wrong
 # 40 are for the system, 12 for the suffix.
 PART = re.compile(r"[a-z](-?[a-z0-9])*")
 MOST_PART = 28
-_RESERVED = ("manifest",)  # the file of that name is the manifest
+RESERVED = ("manifest",)  # the file of that name is the manifest
 
 _OUTPUT = re.compile(r"([^.]+)\.([A-Za-z0-9]+)")
 _ROLE = re.compile(r"[a-z][a-z0-9_-]{0,31}")
@@ -128,13 +128,13 @@ def _check_roles(root: Node, problems: Problems) -> None:
 
 def _check_part(part: str, node: Node, problems: Problems) -> None:
     fits = PART.fullmatch(part) and len(part) <= MOST_PART
-    if not fits or part in _RESERVED:
+    if not fits or part in RESERVED:
         wrong(
             problems,
             node,
             f"{shown(part)} is not a valid stack set name; use at most {MOST_PART} "
             "lower-case letters, digits and single inner hyphens, starting with a letter"
-            + (", and not manifest" if part in _RESERVED else ""),
+            + (", and not manifest" if part in RESERVED else ""),
         )
 
 

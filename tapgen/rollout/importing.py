@@ -30,6 +30,7 @@ def program(system: System, stacks: Stacks) -> tuple[Program, dict[str, str]]:
     them. Values that differ become overrides by the import itself, so no stack is updated.
     """
     the_plan: Plan = make(system, {})
+    shared = {s.name: s.parameters for s in system.stack_sets}
     compiled, texts = compile.program(the_plan)
     founding: list[Lane] = []
     adopting: list[Lane] = []
@@ -40,7 +41,8 @@ def program(system: System, stacks: Stacks) -> tuple[Program, dict[str, str]]:
     for name, steps in created.items():
         first = steps[0]
         assert first.definition
-        own = {k: v for k, v in first.own.items() if isinstance(v, str)}
+        # Not those of the first target: they may be an override of its own.
+        own = {k: v for k, v in shared[name].items() if isinstance(v, str)}
         definition = replace(first.definition, parameters=own)
         region = system.admin.region
         founding.append((adoption.founding(name, first.part, definition, region),))

@@ -1,10 +1,8 @@
-"""Stacks that exist as a system of `custom` stack sets: which belong together, what AWS
-refuses, and the files of the system. Pure.
+"""Stacks that exist as a system of `custom` stack sets: which belong together, and the
+files of the system. Pure; `importable` says what AWS refuses.
 
 Stacks with the same template become one stack set; where two of them are in the same
 account and region, one for each name. Values that differ become overrides.
-
-What AWS asks for: https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/stacksets-import.html
 """
 
 from __future__ import annotations
@@ -13,20 +11,23 @@ import json
 import os
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 from tapgen.aws.existing import Existing
 from tapgen.errors import TemplateError
 from tapgen.frozen import dataclass
-from tapgen.model import System, Target
+from tapgen.model import Target
+from tapgen.system import ledger
 from tapgen.template import decode
-from tapgen.template.parameters import parameters_of
 
 _LONGEST = 25
 """The length of a part's name (`MOST_PART` of the config), without a number of its own."""
-_READY = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE")
-_READY_AFTER_IMPORT = ("IMPORT_COMPLETE", "IMPORT_ROLLBACK_COMPLETE")
+_RESERVED = "manifest"  # no part of the config has this name either
+_WORD = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
+_NO_TEXT = {"null", "true", "false", "yes", "no", "on", "off", "y", "n"}
+"""Words that are no texts to a reader of YAML 1.1 or 1.2."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,11 @@ class Part:
         return f"{self.name}.{'json' if is_json else 'yaml'}"
 
     @property
+    def is_readable(self) -> bool:
+        """Whether the template can be read."""
+        return self.data.startswith("{")
+
+    @property
     def ids(self) -> dict[Target, str]:
         """The ids of the stacks, by target."""
         return {one.target: one.id for one in self.stacks}
@@ -58,16 +64,30 @@ def parts(found: Sequence[Existing]) -> tuple[Part, ...]:
     groups: dict[str, list[Existing]] = {}
     for one in found:
         groups.setdefault(_data(one), []).append(one)
-    split: list[tuple[str, list[Existing]]] = []
-    for data, group in groups.items():
-        places = Counter(one.target for one in group)
-        if max(places.values()) == 1:
-            split.append((data, group))
-            continue
-        names = dict.fromkeys(one.name for one in group)
-        split += [(data, [e for e in group if e.name == name]) for name in names]
-    taken: set[str] = set()
+    split = [
+        (data, apart)
+        for data, group in groups.items()
+        for same in _apart(group, _stem)
+        for apart in _apart(same, lambda one: one.name)
+    ]
+    taken = {_RESERVED}
     return tuple(_part(data, group, taken) for data, group in split)
+
+
+def _apart(
+    group: list[Existing], key: Callable[[Existing], str]
+) -> Iterator[list[Existing]]:
+    """Yield a group as it is where each of its places has one stack, else one for each key."""
+    if max(Counter(one.target for one in group).values()) == 1:
+        yield group
+        return
+    for name in dict.fromkeys(map(key, group)):
+        yield [one for one in group if key(one) == name]
+
+
+def _stem(one: Existing) -> str:
+    """The name of a stack, without what StackSets adds to it."""
+    return one.created_by or one.name
 
 
 def _data(one: Existing) -> str:
@@ -79,7 +99,7 @@ def _data(one: Existing) -> str:
 
 
 def _part(data: str, group: Sequence[Existing], taken: set[str]) -> Part:
-    name = _name([one.name for one in group], taken)
+    name = _name([*map(_stem, group)], taken)
     taken.add(name)
     common = {
         key: Counter(e.parameters.get(key, "") for e in group).most_common(1)[0][0]
@@ -106,109 +126,75 @@ def _name(names: Sequence[str], taken: set[str]) -> str:
     return chosen
 
 
-def refusals(found: Iterable[Part], owners: Mapping[str, str]) -> list[str]:
-    """Return why stacks cannot be imported, a line for each reason; `owners` are the stack
-    sets that have stacks already, by the id of the stack."""
-    return [line for part in found for line in _refusals(part, owners)]
-
-
-def _refusals(part: Part, owners: Mapping[str, str]) -> Iterator[str]:
-    for one in part.stacks:
-        where = f"{one.name} in {one.target}"
-        owner = owners.get(one.id) or one.stack_set
-        if owner:
-            yield (
-                f"{where} belongs to stack set {owner} already, and a stack belongs to one "
-                "at most; delete its instance there with --retain-stacks first"
-            )
-        if one.parent:
-            yield f"{where} is nested in {one.parent}; import that one"
-        if one.status not in (*_READY, *_READY_AFTER_IMPORT):
-            yield f"{where} is {one.status}; wait, or repair it first"
-    if not part.data.startswith("{"):
-        yield f"the template of {part.name} cannot be read"
-        return
-    if "Transform" in json.loads(part.data):
-        yield (
-            f"the template of {part.name} has a macro (Transform), and tapgen deploys what "
-            "macros give; deploy the stack without it first"
-        )
-    declared = parameters_of(part.data)
-    hidden = sorted(
-        n for n, p in declared.items() if str(p.get("NoEcho")).lower() == "true"
-    )
-    if hidden:
-        yield (
-            f"{part.name} has the NoEcho parameter {', '.join(hidden)}: AWS imports no such "
-            "stacks; take the value from a secret or from Parameter Store instead"
-        )
-
-
-def lost_tags(found: Iterable[Part]) -> list[str]:
-    """Return the tags that the next update takes from stacks, a line for each part: a stack
-    gets those of its stack set, and its resources those of the stack."""
-    lines = []
-    for part in found:
-        tags = {f"{k}={v}" for one in part.stacks for k, v in one.tags.items()}
-        if tags:
-            lines.append(
-                f"the next update gives the stacks of {part.name} and their resources the "
-                f"tags of the system in place of {', '.join(sorted(tags))}; write into the "
-                "file under tags: what is to stay"
-            )
-    return lines
-
-
-def changed(found: Iterable[Part], system: System) -> list[str]:
-    """Return the parts whose template tapgen would send as another one: AWS imports a stack
-    only into a stack set with the template that it has."""
-    sent = {s.part: s.template for s in system.stack_sets}
-    return [
-        f"{part.name}: tapgen sends its template in another form (it has a macro, a loop, or "
-        "files of its own), and AWS imports only what has the same template"
+def needs(found: Sequence[Part]) -> dict[str, list[str]]:
+    """Return the parts whose exports a part imports; nothing at all where they would wait
+    for each other."""
+    exported = {
+        (one.target, name): part.name
         for part in found
-        if json.dumps(json.loads(sent[part.name]), sort_keys=True) != part.data
-    ]
+        for one in part.stacks
+        for name in one.exports
+    }
+    wanted = {
+        part.name: sorted(
+            {
+                exported[one.target, name]
+                for one in part.stacks
+                if part.is_readable
+                for name in ledger.imported(part.data, one.parameters, one.target)
+                if (one.target, name) in exported
+            }
+        )
+        for part in found
+    }
+    try:
+        TopologicalSorter(wanted).prepare()
+    except CycleError:
+        return {}
+    return {part: others for part, others in wanted.items() if others}
 
 
 def files(
     name: str,
     suffix: str,
     admin: Target,
-    found: Iterable[Part],
+    found: Sequence[Part],
     folder: Path,
 ) -> dict[Path, str]:
     """Return the files of the system, by path: its config, and a template for each part."""
     lines = [
         "# Written by tapgen import: stacks that existed, as they were.",
         "blueprint: custom",
-        f"suffix: {suffix}",
+        f"suffix: {_key(suffix)}",
         f"admin: {{account: {_text(admin.account)}, region: {admin.region}}}",
         "stack_sets:",
     ]
     written: dict[Path, str] = {}
+    waits = needs(found)
     for part in found:
         written[folder / name / part.file] = part.template
-        lines += _stack_set(name, part)
-    return {folder / f"{name}.yaml": "\n".join([*lines, ""]), **written}
+        lines += _stack_set(name, part, waits.get(part.name, ()))
+    return {**written, folder / f"{name}.yaml": "\n".join([*lines, ""])}
 
 
-def _stack_set(name: str, part: Part) -> Iterator[str]:
-    yield f"  {part.name}:"
+def _stack_set(name: str, part: Part, waits: Sequence[str]) -> Iterator[str]:
+    yield f"  {_key(part.name)}:"
     yield f"    template: {name}/{part.file}"
     yield "    targets:"
     for target in sorted(part.ids):
         yield f"      - {_pair(target)}"
     names = dict.fromkeys(one.name for one in part.stacks)
-    yield f"    imported: [{', '.join(names)}]"
+    yield f"    imported: [{', '.join(map(_key, names))}]"
+    if waits:
+        yield f"    depends_on: [{', '.join(map(_key, waits))}]"
     if part.parameters:
         yield "    parameters:"
         for key, value in part.parameters.items():
-            yield f"      {key}: {_text(value)}"
+            yield f"      {_key(key)}: {_text(value)}"
     if part.overrides:
         yield "    overrides:"
     for target, own in sorted(part.overrides.items()):
-        values = ", ".join(f"{key}: {_text(value)}" for key, value in own.items())
+        values = ", ".join(f"{_key(k)}: {_text(v)}" for k, v in own.items())
         yield f"      - {_pair(target)[:-1]}, parameters: {{{values}}}}}"
 
 
@@ -219,3 +205,9 @@ def _pair(target: Target) -> str:
 def _text(value: str) -> str:
     """A text in YAML: JSON is YAML."""
     return json.dumps(value, ensure_ascii=False)
+
+
+def _key(text: str) -> str:
+    """A text in YAML, plain where every reader takes it for one."""
+    plain = _WORD.fullmatch(text) and text.lower() not in _NO_TEXT
+    return text if plain else _text(text)

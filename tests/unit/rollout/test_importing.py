@@ -5,20 +5,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from tapgen import plan, rollout
 from tapgen.errors import RolloutError
-from tapgen.model import InstanceStatus
+from tapgen.model import InstanceStatus, Override
 from tapgen.rollout import earlier, importing, lock
 from tests import make
 from tests.unit.rollout.fakes import Cloud, Faults, Instance, Killed, kill
 from tests.unit.rollout.test_kills import observed, part, resume, some
 from tests.unit.rollout.test_moving import Named
 
-PARTS = (part("data", "a", "b"), part("old", "x", "x"))
+# The first target of one of them has a value of its own, as the last one of the other.
+FIRST = (Override({"Text": "own"}, region="us-east-1"),)
+PARTS = (part("data", "a", "b"), replace(part("old", "x", "x"), overrides=FIRST))
 STACKS = {s.part: {t: f"{t.account}/{t.region}" for t in s.targets} for s in PARTS}
 
 
@@ -72,6 +75,8 @@ def test_an_import_changes_no_stack_and_leaves_an_empty_plan() -> None:
     assert not any(cloud.released.values()) and not cloud.history
     assert not [line for line in cloud.started if line.split()[0] == "update"]
     assert not plan.make(make.system(*PARTS), observed(cloud))
+    for s in PARTS:
+        assert cloud.sets[s.name].definition.parameters == s.parameters
     with pytest.raises(RolloutError, match="tapgen destroy would delete them"):
         earlier.find(cloud.bucket, "demo-test")
 

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from tapgen import blueprints, config
 from tapgen.aws.existing import Existing, Wanted
-from tapgen.config.stack_sets import MOST_PART, PART
+from tapgen.config.stack_sets import MOST_PART, PART, RESERVED
 from tapgen.model import Target
-from tapgen.system import imported
+from tapgen.system import importable, imported
 from tests.make import EAST, WEST
 
 NORTH = Target("222222222222", "us-east-1")
@@ -64,42 +64,26 @@ def test_two_stacks_in_one_place_are_two_stack_sets() -> None:
     assert [[*p.ids] for p in parts] == [[EAST, WEST], [EAST], [NORTH]]
 
 
-@pytest.mark.parametrize(
-    "one, words",
-    [
-        (stack("a", status="UPDATE_IN_PROGRESS"), "is UPDATE_IN_PROGRESS"),
-        (stack("a", status="ROLLBACK_COMPLETE"), "is ROLLBACK_COMPLETE"),
-        (stack("a", parent="arn:root"), "is nested in arn:root"),
-        (
-            stack("StackSet-net-0a1b2c3d-1111-2222-3333-444455556666"),
-            "belongs to stack set net",
-        ),
-        (stack("taken"), "belongs to stack set mine"),
-        (
-            stack("a", text=YAML.replace("String}", "String, NoEcho: true}")),
-            "NoEcho parameter Size",
-        ),
-        (stack("a", text="Transform: AWS::LanguageExtensions\n" + YAML), "a macro"),
-        (stack("a", text="]"), "cannot be read"),
-    ],
-)
-def test_what_aws_refuses_is_refused_before(one: Existing, words: str) -> None:
-    owners = {stack("taken").id: "mine"}
-
-    assert words in " ".join(imported.refusals(imported.parts([one]), owners))
-
-
-def test_a_long_name_becomes_one_that_a_part_may_have() -> None:
+def test_every_name_becomes_one_that_a_part_may_have() -> None:
     long = stack("prod-shop-network-vpc-and-subnets")
-    for part in imported.parts([long, replace(long, template=OTHER)]):
+    parts = imported.parts(
+        [long, replace(long, template=OTHER), stack("manifest", text=OTHER + " ")]
+    )
+    for part in parts:
         assert len(part.name) <= MOST_PART and PART.fullmatch(part.name)
+        assert part.name not in RESERVED
 
 
-def test_tags_that_the_next_update_takes_are_named() -> None:
-    tagged = imported.parts([stack("net", tags={"CostCenter": "42"})])
-    (line,) = imported.lost_tags(tagged)
-    assert "CostCenter=42" in line
-    assert not imported.lost_tags(imported.parts([stack("net")]))
+def test_what_a_stack_set_has_let_go_has_the_name_of_that() -> None:
+    made = "StackSet-shop-prod-net-{}-1111-2222-3333-444455556666"
+    places = {"0a1b2c3d": EAST, "1a1b2c3d": WEST}
+    left = [stack(made.format(id), place) for id, place in places.items()]
+
+    alone = imported.parts(left)
+    beside = imported.parts([*left, stack("a"), stack("a", WEST)])
+
+    assert [p.name for p in alone] == ["shop-prod-net"]
+    assert [p.name for p in beside] == ["shop-prod-net", "a"]
 
 
 def test_stacks_are_chosen_by_name_prefix_and_tags() -> None:
@@ -114,34 +98,60 @@ def test_stacks_are_chosen_by_name_prefix_and_tags() -> None:
     assert not Wanted(names=("b",)).takes(one)
 
 
+EXPORTS = """
+Resources: {T: {Type: AWS::SNS::Topic}}
+Outputs: {A: {Value: a, Export: {Name: !Sub "${AWS::StackName}-a"}}}
+"""
+IMPORTS = """
+Parameters: {From: {Type: String}}
+Resources:
+  T: {Type: AWS::SNS::Topic, Properties: {TopicName: !ImportValue {Ref: From}}}
+"""
+
+
+def test_who_imports_an_export_waits_for_who_exports_it() -> None:
+    user = stack("user", text=IMPORTS, parameters={"From": "base-a"})
+    base = stack("base", text=EXPORTS, parameters={}, exports=["base-a"])
+    far = replace(base, target=WEST)
+    circle = replace(base, exports=["base-a", "user-a"], template=IMPORTS)
+    circle = replace(circle, parameters={"From": "user-b"})
+
+    assert imported.needs(imported.parts([user, base])) == {"user": ["base"]}
+    assert imported.needs(imported.parts([user, far])) == {}
+    mutual = replace(user, exports=["user-b"], template=IMPORTS + " ")
+    assert imported.needs(imported.parts([mutual, circle])) == {}
+
+
+KEYS = st.sampled_from(["Size", "null", "true", "On", "N", "1e3", "0x1", "010"])
 VALUES = st.text(
     st.characters(codec="utf-8", exclude_categories=("Cc", "Cs")), max_size=20
 ).filter(lambda v: "{{" not in v)
 
 
 @settings(max_examples=15)
-@given(st.lists(VALUES, min_size=3, max_size=3))
+@given(st.lists(VALUES, min_size=3, max_size=3), KEYS)
 def test_the_written_config_gives_each_stack_the_values_that_it_has(
-    tmp_path_factory: pytest.TempPathFactory, values: list[str]
+    tmp_path_factory: pytest.TempPathFactory, values: list[str], key: str
 ) -> None:
     places = (EAST, WEST, NORTH)
+    name = key if key[0].isalpha() else "net"
     stacks = [
-        stack("net", place, parameters={"Size": value})
+        stack(name, place, JSON.replace("Size", key), parameters={key: value})
         for place, value in zip(places, values, strict=True)
     ]
     folder = tmp_path_factory.mktemp("imported")
     parts = imported.parts(stacks)
-    for path, text in imported.files("shop", "prod", EAST, parts, folder).items():
+    for path, text in imported.files("shop", "null", EAST, parts, folder).items():
         path.parent.mkdir(exist_ok=True)
         path.write_text(text)
 
     system = build(folder / "shop.yaml")
 
     (s,) = system.stack_sets
-    assert {t: s.values(t)["Size"] for t in s.targets} == {
+    assert {t: s.values(t)[key] for t in s.targets} == {
         place: value for place, value in zip(places, values, strict=True)
     }
-    assert s.imported == ("net",) and imported.changed(parts, system) == []
+    assert s.imported == (name,) and importable.changed(parts, system) == []
     assert system.admin == EAST
 
 
