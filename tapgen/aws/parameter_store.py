@@ -39,3 +39,11 @@ def values(
                     found[name] = one.get("Value", "")
     missing = {*wanted} - {*found, *unknown}
     return found, unknown | dict.fromkeys(missing, "does not exist")
+
+
+def write(
+    aws: Aws, target: Target, name: str, value: str, *, kind: str = "String"
+) -> None:
+    """Create a parameter, or give it another value; `kind` is its type. Raises AwsError."""
+    client = aws.client("ssm", target)
+    ask(client, "put_parameter", Name=name, Value=value, Type=kind, Overwrite=True)

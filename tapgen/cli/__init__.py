@@ -33,6 +33,7 @@ COMMANDS = {
     "rules": ("rules", "List and explain tapgen's own lint rules."),
     "diff": ("diff", "Compare two templates or two systems, without AWS."),
     "plan": ("plan", "Show what a rollout would change, without changing it."),
+    "rehearse": ("rehearse", "Run a plan on a copy of AWS, and let each target fail."),
     "rollout": ("rollout", "Deploy a system as stack sets, wave by wave."),
     "resume": ("resume", "Continue a rollout that was interrupted, or undo it."),
     "rollback": ("rollback", "Take a system back to the state of an earlier run."),
@@ -65,7 +66,7 @@ COMMANDS = {
 
 GROUPS = {
     "Write and check": "init new import list schema templates lint rules diff",
-    "Every day": "plan rollout watch approve status outputs history verify drift",
+    "Every day": "plan rehearse rollout watch approve status outputs history verify drift",
     "On a bad day": "explain doctor stop resume rollback repair failover failback promote",
     "Operate": "shift migrate drill runbook limits move-admin destroy",
     "Set up": "bootstrap pipeline local",

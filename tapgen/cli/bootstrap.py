@@ -90,7 +90,7 @@ def run_bootstrap(reached: Reached, assume_role: str | None) -> list[str]:
         reached.aws.assuming(assume_role),
         system,
         code=reached.loaded.blueprint.code,
-        deployed_types=_types(observed),
+        deployed_types=deployed_types(observed),
         unbounded=_unbounded(observed),
         on_event=lambda line: None if line.endswith("up to date") else say(line),
     )
@@ -120,7 +120,7 @@ def _unbounded(observed: Mapping[str, Observed]) -> bool:
     )
 
 
-def _types(observed: Mapping[str, Observed]) -> set[str]:
+def deployed_types(observed: Mapping[str, Observed]) -> set[str]:
     """Return the deployed resource types: the execution role must still delete them."""
     from tapgen.template import evaluate
 

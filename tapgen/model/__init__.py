@@ -1,7 +1,7 @@
 """The nouns that every stage shares: frozen data, no AWS calls, no files.
 
 `systems` describes what should be deployed, `procedures`, `shifts` and `migrations` what is
-done to it afterwards,
+done to it afterwards, `drills` and `rehearsals` what was tried,
 `observations` what CloudFormation reports;
 `targets`, `organizations`, `rollouts`, `gates` and `artifacts` are parts of both, `statuses` and
 `findings` are results. Enums of statuses hold exactly the words of CloudFormation's API

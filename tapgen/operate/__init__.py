@@ -8,7 +8,8 @@ lock of a rollout: so it can be stopped, resumed and reversed, and excludes a ro
 `replicas` what a promotion is, `shifting` how traffic moves, and `outputs` reads what they
 need of stacks. `running` starts it, and `chapters` lists all procedures for people.
 `drilling` makes the steps of a drill, and `drilled` reads from its journal what it has
-found. `verifying` and `migrating` only look: whether what is deployed is as it should be,
+found. `rehearsing` copies what is deployed into another AWS, to try a plan there, and says what a
+failure has left. `verifying` and `migrating` only look: whether what is deployed is as it should be,
 and how far a migration is. May use `procedures/`, `rollout/` and `aws/`. Begin reading at
 `databases.failover`.
 """
