@@ -23,11 +23,12 @@ answer, and not the lack of one."""
 @dataclass(frozen=True)
 class Seen:
     """Whether a check holds, and the value that was found; `hopeless` says that it will
-    never hold."""
+    never hold, and `rolled_back` that AWS has taken back what it waits for."""
 
     holds: bool
     shown: str
     hopeless: bool = False
+    rolled_back: bool = False
 
 
 _ACTS = {**scripts.ACTS, **probes.ACTS}

@@ -137,7 +137,9 @@ def _promotion(stacks: Asking, payload: Payload) -> tuple[str, bool]:
     return stack["StackStatus"], given["Promoted"] == "true"
 
 
-def _is_reverted(aws: Aws, target: Target, payload: Payload) -> tuple[bool, str, bool]:
+def _is_reverted(
+    aws: Aws, target: Target, payload: Payload
+) -> tuple[bool, str, bool, bool]:
     """Whether the update of a stack that was started with a token has ended well; every
     event of an operation has the token of its request.
 
@@ -146,7 +148,12 @@ def _is_reverted(aws: Aws, target: Target, payload: Payload) -> tuple[bool, str,
     status, reason = _operation(aws, target, payload)
     words = f"{status or 'not begun'}: {reason}" if reason else status or "not begun"
     over = status.endswith(("ROLLBACK_COMPLETE", "_FAILED"))
-    return status == "UPDATE_COMPLETE", words, over
+    return (
+        status == "UPDATE_COMPLETE",
+        words,
+        over,
+        status == "UPDATE_ROLLBACK_COMPLETE",
+    )
 
 
 def _revert_began(aws: Aws, target: Target, payload: Payload) -> tuple[bool, str]:
@@ -206,4 +213,4 @@ CHECKS: Mapping[str, Callable[[Aws, Target, Payload], tuple[Any, ...]]] = {
     "served": releases.are_served,
 }
 """Whether what scripts change or wait for is so, and what there is instead; a third value
-says that it will never be. They only look."""
+says that it will never be, and a fourth one that AWS has taken it back. They only look."""

@@ -232,8 +232,7 @@ def resume_run(reached: Reached, found: Opened | None, back: bool) -> Any:
 
 
 def abandon_run(reached: Reached) -> Any:
-    """End the open run as it is; return the stack sets that it has changed and not
-    restored, None when no run is open, or an exit code when AWS was lost."""
+    """End the open run as it is; return what it has changed and not restored, None when no run is open, or an exit code when AWS was lost."""
     from tapgen import rollout
 
     prefix = reached.system.prefix

@@ -83,7 +83,7 @@ def stop_command(
         return DONE
     if abandon:
         changed = [n for n in found.state.changed if n not in found.state.restored]
-        what = ", ".join(changed) or "nothing"
+        what = ", ".join([*changed, *found.state.performed.values()]) or "nothing"
         say(f"run {found.lock.run} has changed and not restored: {what}")
         confirm(yes, "Close it, and leave everything as it is?")
     if not _stopped(reached, found):

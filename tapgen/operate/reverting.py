@@ -80,7 +80,7 @@ def _lane(proposal: Proposal) -> Lane:
             Kind.ACT,
             calls=(Call(Verb.PERFORM, act=execute, proof=begun),),
             words=words,
-            remains="making the change by hand again",
+            remains="making the change by hand again, where it was wanted",
         ),
         Step(Kind.CHECK, check=ended, words=f"{words}: wait for its end"),
     )

@@ -176,6 +176,7 @@ def data(one: Summary) -> dict[str, Any]:
         "tapgen": one.tapgen,
         "supersedes": one.supersedes,
         "changed": None if one.changed is None else list(one.changed),
+        "performed": list(one.performed),
         "left": list(one.left),
     }
 

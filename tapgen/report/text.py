@@ -321,9 +321,12 @@ def _fates(ended: Outcome) -> Iterator[str]:
     shown = {one.stack_set for one in ended.instances}
     if whole := [name for name in ended.restored if name not in shown]:
         yield f"{Fate.RESTORED}: {', '.join(whole)}"
+    shown |= {*ended.acts}
     rest = [name for name in ended.left if name not in shown]
     if rest:
         yield f"{Fate.LEFT}: {', '.join(rest)}"
+    for words in ended.acts:
+        yield f"done and not taken back: {escape(words)}"
 
 
 def _title(the_plan: Plan) -> str:

@@ -180,7 +180,7 @@ def _others(view: View) -> Iterator[str]:
         if stage.cells:
             if running and took:
                 yield f"{escape(name)}: {escape(stage.kind)}, {took}{of}{seen}"
-        elif stage.words:
+        elif stage.words and not stage.reason:
             mark = "[yellow]… waits[/]" if stage.waits else _MARKS[stage.status]
             words = f" ({took}{of}{seen if running else ''})" if took else ""
             yield f"{mark}  {escape(stage.words)}{words}"

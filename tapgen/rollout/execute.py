@@ -354,7 +354,7 @@ class Engine:
         total = sum(map(gating.counts, waves))
         number = sum(map(gating.counts, waves[: here[1]]))
         if steps[0].kind is Kind.ACT:
-            self.emit("wave", f"step {number} of {total}: {steps[0].words}")
+            self.emit("wave", f"step {number} of {total}: {gating.acts(steps)}")
             return
         parts = ", ".join(dict.fromkeys(s.part for s in steps))
         self.emit("wave", f"wave {number} of {total}: {parts}")
@@ -642,7 +642,8 @@ class Engine:
             timed_out = check.seconds and not seen.hopeless
             waited = f" after {check.seconds} seconds" if timed_out else ""
             failure = Failure("", None, f"{text}{wanted}{waited}")
-            self._fail(one, "failed", [failure], seen=seen.shown)
+            facts = {"rolled_back": True} if seen.rolled_back else {}
+            self._fail(one, "failed", [failure], seen=seen.shown, **facts)
             return True
         if one.step.again:
             self.journal.require_unfenced()
@@ -785,10 +786,11 @@ class Engine:
 
     def abandon(self) -> tuple[str, ...]:
         """End the run as it is, once nothing is under way; return the stack sets that it
-        has changed and not restored."""
+        has changed and not restored, and the acts that it has not taken back."""
         self.burn()
         self.patiently(self._late_arrivals)
         left = [n for n in self.state.changed if n not in self.state.restored]
+        left += self.state.performed.values()
         self.record("closed", end=End.ABANDONED, left=left)
         return tuple(left)
 

@@ -330,6 +330,10 @@ def _failed(state: State, event: Mapping[str, Any], programs: Programs) -> None:
     id = event["step"]
     step = state.program.steps[id]
     state.progress.setdefault(id, Progress(step)).failed = True
+    if event.get("rolled_back"):  # by AWS: what the lane has done is as before
+        lane = id.rpartition(".")[0]
+        for act in [a for a in state.performed if a.rpartition(".")[0] == lane]:
+            del state.performed[act]
     _fail(state, event)
 
 

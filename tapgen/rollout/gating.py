@@ -106,6 +106,12 @@ def counts(wave: Sequence[Sequence[Step]]) -> bool:
     return not kinds <= {Kind.UPLOAD, Kind.SETTLE, Kind.GATE, Kind.CHECK}
 
 
+def acts(steps: Sequence[Step]) -> str:
+    """Return what the acts of a wave do, the first one in words."""
+    first, *more = [step.words for step in steps if step.kind is Kind.ACT]
+    return f"{first}, and {len(more)} more side by side" if more else first
+
+
 # -- approvals -------------------------------------------------------------------------
 
 

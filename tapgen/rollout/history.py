@@ -18,7 +18,7 @@ from tapgen.frozen import dataclass
 from tapgen.model import Target
 from tapgen.rollout import fold, lock
 from tapgen.rollout.codec import decode
-from tapgen.rollout.gating import counts, gate_of
+from tapgen.rollout.gating import acts, counts, gate_of
 from tapgen.rollout.journal import Store, names
 from tapgen.rollout.model import Failure
 from tapgen.rollout.opening import Opened, read_run
@@ -290,7 +290,7 @@ def _wave(state: fold.State, number: int) -> str:
     steps = [s for lane in waves[number] for s in lane]
     here, total = sum(map(counts, waves[: number + 1])), sum(map(counts, waves))
     if steps[0].kind is Kind.ACT:
-        return f"step {here} of {total}: {steps[0].words}"
+        return f"step {here} of {total}: {acts(steps)}"
     parts = ", ".join(dict.fromkeys(s.part or s.stack_set for s in steps))
     word = "restoring" if state.back else "wave"
     return f"{word} {here} of {total}: {parts}"

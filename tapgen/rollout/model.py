@@ -77,7 +77,7 @@ class Outcome:
     of each stack instance. `run` names the run; `open` says that it can be resumed,
     `back` that it then goes on to restore, and `goes_back` that its kind can be taken back
     at all. `undone` are the acts of a procedure that were
-    performed and taken back.
+    performed and taken back, and `acts` those among `left` that were not.
     """
 
     failures: tuple[Failure, ...] = ()
@@ -91,6 +91,7 @@ class Outcome:
     back: bool = False
     goes_back: bool = True
     undone: tuple[str, ...] = ()
+    acts: tuple[str, ...] = ()
 
     @property
     def green(self) -> bool:

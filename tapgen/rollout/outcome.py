@@ -35,7 +35,9 @@ def outcome(state: State, sets: StackSets) -> Outcome:
     instances = _fates(state, sets)
     whole, left = _sorted_out(state, instances)
     acts = tuple(_performed(state))
-    return replace(ended, restored=whole, left=(*left, *acts), instances=instances)
+    return replace(
+        ended, restored=whole, left=(*left, *acts), acts=acts, instances=instances
+    )
 
 
 def _performed(state: State) -> Iterator[str]:

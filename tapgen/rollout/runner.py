@@ -226,7 +226,7 @@ def abandon(
     **ways: Any,
 ) -> tuple[str, ...] | None:
     """End the open run of a system as it is, after its running operations; return the
-    stack sets that it has changed and not restored.
+    stack sets that it has changed and not restored, and the acts that it has not taken back.
 
     None when no run is open, or it had not begun. Raises what `resume` raises.
     """

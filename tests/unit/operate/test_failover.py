@@ -288,6 +288,18 @@ def test_a_refused_call_leaves_the_run_open_until_it_is_allowed_or_reversed() ->
         assert cloud.world.state() == (before if reverse else ("dr", OPEN, 1))
 
 
+def test_a_run_that_is_given_up_names_the_calls_that_stay() -> None:
+    cloud = Around(world=World(refused="SwitchoverGlobalCluster"))
+    cloud.world.closed["dr"] = "closed"
+    ended = carry_out(cloud, planned(cloud))
+    assert ended.open and ended.acts and {*ended.acts} <= {*ended.left}
+
+    prefix = system_of(cloud).prefix
+    left = rollout.abandon(cloud, prefix, silent)  # type: ignore[arg-type]
+
+    assert left and len(left) == len(ended.acts)
+
+
 def test_what_was_so_before_is_not_undone() -> None:
     cloud = Around(world=World(refused="SwitchoverGlobalCluster"))
     cloud.world.closed["dr"] = "open"
