@@ -230,7 +230,7 @@ def deployed(aws: Aws, target: Target, name: str) -> Deployed | None:
         p["ParameterKey"]: p.get("ParameterValue", "")
         for p in found.get("Parameters", [])
     }
-    template = _json(body["TemplateBody"])
+    template = as_json(body["TemplateBody"])
     return Deployed(template, values, _resolved(found), found["StackStatus"])
 
 
@@ -247,12 +247,14 @@ def _resolved(stack: Mapping[str, Any]) -> dict[str, str]:
 def _parsed(body: str) -> Any:
     """Return a template as data; its text where it is none."""
     try:
-        return json.loads(_json(body))
+        return json.loads(as_json(body))
     except ValueError:
         return body
 
 
-def _json(body: Any) -> str:
+def as_json(body: Any) -> str:
+    """Return a template as JSON, of which a text in JSON is not changed; what is no template
+    as it is."""
     if not isinstance(body, str):
         return json.dumps(body)  # botocore has parsed it
     try:
@@ -287,6 +289,11 @@ def of_stack_set(aws: Aws, target: Target, name: str) -> str | None:
         if form.fullmatch(stack["StackName"]):
             return str(stack["StackId"])
     return None
+
+
+def exists(aws: Aws, target: Target, name: str) -> bool:
+    """Return whether there is a stack of this name, in any state."""
+    return _find(aws.client("cloudformation", target), name) is not None
 
 
 def described(aws: Aws, target: Target, name: str) -> Described | None:

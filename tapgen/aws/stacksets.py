@@ -223,7 +223,8 @@ class StackSets:
             return None
         return Observed(
             name=name,
-            template=known.get("TemplateBody", ""),
+            # Stack sets that imported stacks may have YAML, as others by other tools.
+            template=stacks.as_json(known.get("TemplateBody", "")),
             parameters=shapes.values(known.get("Parameters", [])),
             instances={},
             capabilities=tuple(known.get("Capabilities", ())),

@@ -224,7 +224,8 @@ def _import(
             f"{', '.join(sorted(unready))}: nothing can be imported there yet, and nothing "
             "was imported elsewhere; bootstrap them as shown above, and give the command again"
         )
-    ended = run_import(reached, {part.name: part.ids for part in parts})
+    ids = {part.name: part.ids for part in parts}
+    ended = run_import(reached, ids, {part.name: part.template for part in parts})
     if isinstance(ended, int):
         return ended
     out = console(stderr=as_json)

@@ -223,9 +223,9 @@ def make_plan(
 ) -> Any:
     """Read what is deployed, with `read_stacks` from every stack, and plan from that;
     accounts that are `shut` are left out."""
-    from tapgen.aws import database_instances
+    from tapgen.aws import database_instances, stacks
     from tapgen.operate import shifting
-    from tapgen.plan import make, names, permissions, sources, users, writers
+    from tapgen.plan import imports, make, names, permissions, sources, users, writers
     from tapgen.rollout import uploads
     from tapgen.system import ownership
 
@@ -254,6 +254,9 @@ def make_plan(
             aws = reached.sets.aws
             shifts = shifting.unpersisted(reached.system, aws, plan.observed)
         plan = replace(plan, shifts=shifts)
+    exists = partial(stacks.exists, reached.sets.aws)
+    if found := [*imports.outside(plan, exists)]:
+        plan = replace(plan, blocked=(*plan.blocked, *found))
     if unknown := permissions.missing(reached.system):
         plan = replace(plan, blocked=(*plan.blocked, *unknown))
     missing = uploads.missing(reached.sets.aws, plan.artifacts)

@@ -179,8 +179,8 @@ def run_reverts(reached: Reached, proposals: Any) -> Any:
     )
 
 
-def run_import(reached: Reached, stacks: Any) -> Any:
-    """Import stacks, by part and target; return the outcome, or an exit code when AWS was
+def run_import(reached: Reached, stacks: Any, originals: Mapping[str, str]) -> Any:
+    """Import stacks, by part and target, with the templates of parts; return the outcome, or an exit code when AWS was
     lost while running."""
     from tapgen import rollout
     from tapgen.rollout import importing, kinds
@@ -192,7 +192,9 @@ def run_import(reached: Reached, stacks: Any) -> Any:
         reached,
         places,
         lambda screen, **ways: importing.run(
-            reached.system, stacks, reached.sets, screen, starter=starter, **ways
+            *(reached.system, stacks, originals, reached.sets, screen),
+            starter=starter,
+            **ways,
         ),
         kinds.IMPORT,
     )

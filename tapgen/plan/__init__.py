@@ -3,7 +3,7 @@
 Pure, except for what `aws/` reads: `planner.make` takes a system and what is deployed and
 returns a `Plan` (`model`), by way of `values`, `steps`, `waves`, `deletions` and
 `refusals`. Around it: `gates` (after which wave), `change_set_answers` and `reviews`
-(what AWS reports), `forecast`, `durations`, `headroom` (quotas) and `drift`. May use
+(what AWS reports), `imports` (stacks that a rollout would create once more), `forecast`, `durations`, `headroom` (quotas) and `drift`. May use
 `system/`, `template/`, `aws/` and `knowledge/`.
 Begin reading at `planner.make`.
 """

@@ -206,8 +206,12 @@ def _hanging(plan: Plan) -> Iterator[str]:
             instance = plan.observed[step.stack_set].instances[target]
             if instance.status is InstanceStatus.INOPERABLE:
                 why = f" ({instance.reason})" if instance.reason else ""
+                failed = (
+                    instance.detailed_status is InstanceDetailedStatus.FAILED_IMPORT
+                )
+                what = "importing its stack" if failed else "deleting it"
                 yield (
-                    f"{step.stack_set} in {target} is INOPERABLE: deleting it "
+                    f"{step.stack_set} in {target} is INOPERABLE: {what} "
                     f"failed{why}, and no update reaches it; tapgen repair removes it from "
                     "its stack set, then roll out again"
                 )

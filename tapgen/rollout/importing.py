@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from tapgen.aws.stacksets import StackSets
-from tapgen.model import System, Target
+from tapgen.model import System, Target, digest
 from tapgen.plan import Plan, make
 from tapgen.rollout import adoption, compile
 from tapgen.rollout.execute import Ways
@@ -21,17 +21,24 @@ from tapgen.rollout.runner import Starter, start
 
 Stacks = Mapping[str, Mapping[Target, str]]
 """The ids of stacks by the part that takes them over, and target."""
+Originals = Mapping[str, str]
+"""The texts of the templates of stacks, by the same part."""
 
 
-def program(system: System, stacks: Stacks) -> tuple[Program, dict[str, str]]:
+def program(
+    system: System, stacks: Stacks, originals: Originals
+) -> tuple[Program, dict[str, str]]:
     """Return the program that imports stacks, and the texts of its templates by digest.
 
     The stack sets get the definitions and values that a rollout of the system would give
-    them. Values that differ become overrides by the import itself, so no stack is updated.
+    them, but the template as the stacks have it, to the letter: AWS compares the two, and
+    does not say how. Values that differ become overrides by the import itself, so no stack
+    is updated.
     """
     the_plan: Plan = make(system, {})
-    shared = {s.name: s.parameters for s in system.stack_sets}
+    desired = {s.name: s for s in system.stack_sets}
     compiled, texts = compile.program(the_plan)
+    known = dict(compiled.templates)
     founding: list[Lane] = []
     adopting: list[Lane] = []
     created: dict[str, list[Step]] = {}
@@ -42,8 +49,12 @@ def program(system: System, stacks: Stacks) -> tuple[Program, dict[str, str]]:
         first = steps[0]
         assert first.definition
         # Not those of the first target: they may be an override of its own.
-        own = {k: v for k, v in shared[name].items() if isinstance(v, str)}
-        definition = replace(first.definition, parameters=own)
+        s = desired[name]
+        own = {k: v for k, v in s.parameters.items() if isinstance(v, str)}
+        text = originals[first.part]
+        texts[digest(text)] = text
+        known[digest(text)] = known[digest(s.template)]
+        definition = replace(first.definition, parameters=own, template=digest(text))
         region = system.admin.region
         founding.append((adoption.founding(name, first.part, definition, region),))
         ids = stacks[first.part]
@@ -54,7 +65,7 @@ def program(system: System, stacks: Stacks) -> tuple[Program, dict[str, str]]:
     return (
         Program(
             (tuple(founding), tuple(adopting)),
-            templates=compiled.templates,
+            templates=known,
             on_failure="stop",
         ),
         texts,
@@ -64,6 +75,7 @@ def program(system: System, stacks: Stacks) -> tuple[Program, dict[str, str]]:
 def run(
     system: System,
     stacks: Stacks,
+    originals: Originals,
     sets: StackSets,
     on_event: Callable[[Event], None],
     *,
@@ -76,5 +88,5 @@ def run(
         system,
         starter,
         Ways(on_event, **ways),
-        lambda old, store: (*program(system, stacks), {}),
+        lambda old, store: (*program(system, stacks, originals), {}),
     )

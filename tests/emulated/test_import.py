@@ -23,6 +23,7 @@ Resources:
   Queue:
     Type: AWS::SQS::Queue
     Properties: {MessageRetentionPeriod: !Ref Seconds}
+    Metadata: {Version: 1.10}
 Outputs:
   Url: {Value: !Ref Queue, Export: {Name: queue}}
 """
@@ -77,6 +78,8 @@ def test_stacks_of_two_accounts_become_a_system_that_changes_nothing(
     first = run("import", *of_jobs, *pinned, expect=1)
     assert "run: tapgen bootstrap jobs" in first.stderr
     run("bootstrap", "jobs", "--yes", *pinned, *role)
+    early = run("plan", "jobs", expect=1)  # a rollout is not what is wanted next
+    assert "would be created a second time beside it; import it" in early.stderr
     done = run("import", *of_jobs, *pinned, "--output", "json")
 
     assert "the plan is empty" in done.stderr
@@ -90,6 +93,7 @@ def test_stacks_of_two_accounts_become_a_system_that_changes_nothing(
     client = cloud.client("cloudformation")
     found = client.describe_stack_set(StackSetName="jobs-prod-jobs")["StackSet"]
     values = {p["ParameterKey"]: p["ParameterValue"] for p in found["Parameters"]}
+    assert found["TemplateBody"] == QUEUE  # to the letter: AWS compares the two
     assert values == {"Seconds": "600", "null": "a", "Image": "/image"}
     assert "depends_on: [jobs]" in (tmp_path / "stacksets" / "jobs.yaml").read_text()
     # Their stack set is that of another region than the one that would administer them.

@@ -96,6 +96,10 @@ def test_nested_stacks_are_rolled_out_changed_and_destroyed(
     first = nest.where("eu-west-1")
     vpcs = cloud.client("ec2", "eu-west-1").describe_vpcs(VpcIds=[first])["Vpcs"]
     assert vpcs[0]["CidrBlock"] == "10.0.0.0/16"
+    described = cloud.client("cloudformation", "eu-west-1").describe_stacks()["Stacks"]
+    ids = {stack["StackId"] for stack in described}
+    parents = {s["ParentId"] for s in described if "ParentId" in s}
+    assert parents and parents < ids
 
     # A change inside, which only the template of the nested stack has.
     nest.write("parts/network.yaml", NETWORK.replace("first", "second"))

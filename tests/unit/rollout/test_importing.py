@@ -41,6 +41,7 @@ def run(cloud: Cloud) -> rollout.Outcome:
     return importing.run(
         make.system(*PARTS),
         STACKS,
+        {s.part: s.template for s in PARTS},
         cloud,  # type: ignore[arg-type]
         lambda event: None,
         starter=rollout.Starter("tester", "import"),

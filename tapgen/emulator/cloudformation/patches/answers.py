@@ -214,7 +214,7 @@ def _stacks_as_aws(handler: Handler) -> Handler:
                 drop_empty(output, ("Description",))
             settings = stack.get(SETTINGS, {})
             _add_settings(place, settings)
-            for name in ("ChangeSetId", "DeletionTime"):
+            for name in ("ChangeSetId", "DeletionTime", "ParentId"):
                 if stack.get(name) and place.find(_tag(name)) is None:
                     add(place, name, stack[name])
 
