@@ -55,7 +55,7 @@ _PUBLIC = "/aws/service/"  # parameters of AWS, which every account can read
 # Dynamic references whose names stand in the text: their service, name, and key of a JSON
 # secret (https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/dynamic-references.html).
 _REFERENCE = re.compile(
-    r"\{\{resolve:(ssm-secure|ssm|secretsmanager):([^:}$\"]+)(?::SecretString:([^:}]*))?"
+    r"\{\{resolve:(ssm-secure|ssm|secretsmanager):([^:}$\"]+)(?=[:}])(?::SecretString:([^:}]*))?"
 )
 
 
@@ -221,7 +221,8 @@ class _Values:
         self.assumed: set[str] = set()
 
     def order(self) -> Iterator[str]:
-        """Yield the stack sets, those whose outputs others have in their values first."""
+        """Yield the stack sets, each after those that it needs, as far as they can be: by the
+        file, and by the outputs in its values."""
         makers: dict[str, set[str]] = {}
         for name, found in self._observed.items():
             for one in found.instances.values():
@@ -231,25 +232,32 @@ class _Values:
         waits = {
             name: {
                 maker
-                for text in {
-                    v for t in found.instances for v in found.values(t).values()
-                }
+                for text in self._texts(found)
                 for value, names in makers.items()
                 if value in text
                 for maker in names
             }
-            - {name}
             for name, found in self._observed.items()
         }
-        while waits:
-            free = sorted(n for n, needs in waits.items() if not needs & waits.keys())
-            # In a circle, begin with the one that waits for the fewest others.
-            chosen = free or [
-                min(waits, key=lambda n: (len(waits[n] & waits.keys()), n))
-            ]
-            for name in chosen:
-                del waits[name]
-            yield from chosen
+        left = dict.fromkeys(sorted(waits))
+
+        def lacks(name: str) -> tuple[int, int, str]:
+            """How many others come first, by the file, and by values; these may be equal by
+            chance, as names of regions are."""
+            by_file = (self._required(name) - {name}) & left.keys()
+            by_value = (waits[name] - {name}) & left.keys()
+            return len(by_file), len(by_value), name
+
+        while left:
+            chosen = min(left, key=lacks)
+            del left[chosen]
+            yield chosen
+
+    def _required(self, name: str) -> set[str]:
+        """What the file says that it needs, besides values."""
+        wanted = self._wanted.get(name)
+        needs = wanted.requires() if wanted else set()
+        return {n for n, s in self._wanted.items() if s.part in needs}
 
     def _texts(self, found: Observed) -> set[str]:
         """The values that its stacks need to be created."""
