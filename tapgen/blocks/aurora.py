@@ -39,7 +39,15 @@ from troposphere import (
     rds,
 )
 
-from tapgen.blocks import database, explained, frame, monitoring, names, security
+from tapgen.blocks import (
+    context,
+    database,
+    explained,
+    frame,
+    monitoring,
+    names,
+    security,
+)
 from tapgen.blocks.database import Place, attach, login
 
 PORT = database.PORT
@@ -71,6 +79,7 @@ def _common(place: Place, backup_days: Any, deletion_protection: Any) -> dict[st
     """The properties that the clusters of both regions share."""
     return {
         "DependsOn": list(place.log_groups),
+        "Metadata": context.metadata("cluster"),
         # For a secondary, too: if the primary is lost, it holds the only copy.
         "DeletionPolicy": "Snapshot",
         "UpdateReplacePolicy": "Snapshot",
@@ -144,6 +153,7 @@ def global_cluster(
             DependsOn=[writer.title],
             DeletionPolicy="RetainExceptOnCreate",
             UpdateReplacePolicy="Retain",
+            Metadata=context.metadata("global database"),
             GlobalClusterIdentifier=names.sub(name),
             SourceDBClusterIdentifier=GetAtt(source, "DBClusterArn"),
             DeletionProtection=deletion_protection,

@@ -27,7 +27,7 @@ from troposphere import GetAtt, Ref, Template
 from troposphere import backup as aws_backup
 from troposphere import encode_to_dict
 
-from tapgen.blocks import frame, monitoring, names, security
+from tapgen.blocks import context, frame, monitoring, names, security
 
 TAG = "BackupPlan"
 """The tag that selects the resources of a plan."""
@@ -81,6 +81,7 @@ def vault(t: Template, title: str, *, name: str, key_arn: Any, least_days: int) 
             title,
             DeletionPolicy="RetainExceptOnCreate",
             UpdateReplacePolicy="Retain",
+            Metadata=context.metadata("vault"),
             BackupVaultName=names.sub(name),
             EncryptionKeyArn=key_arn,
             # Without ChangeableForDays, which would make it irrevocable.

@@ -43,7 +43,15 @@ from troposphere import (
     secretsmanager,
 )
 
-from tapgen.blocks import explained, frame, monitoring, names, network, security
+from tapgen.blocks import (
+    context,
+    explained,
+    frame,
+    monitoring,
+    names,
+    network,
+    security,
+)
 from tapgen.frozen import dataclass
 
 PORT = 5432
@@ -239,7 +247,8 @@ def secret(
     return t.add_resource(
         secretsmanager.Secret(
             title,
-            Metadata=explained.metadata("database secret"),
+            Metadata=explained.metadata("database secret")
+            | context.metadata("database secret"),
             DeletionPolicy="RetainExceptOnCreate",
             UpdateReplacePolicy="Retain",
             Name=names.sub(name),
@@ -464,6 +473,7 @@ def postgres(
     instance = t.add_resource(
         rds.DBInstance(
             title,
+            Metadata=context.metadata("database"),
             **_common(place),
             Engine="postgres",
             EngineVersion=place.version,
@@ -511,7 +521,7 @@ def replica(
     """
     instance = rds.DBInstance(
         title,
-        Metadata=explained.metadata("read replica"),
+        Metadata=explained.metadata("read replica") | context.metadata("read replica"),
         **_common(place),
         SourceDBInstanceIdentifier=source_arn,
         SourceRegion=source_region,

@@ -20,7 +20,7 @@ from typing import Any
 
 from troposphere import Equals, Ref, Tags, Template, route53
 
-from tapgen.blocks import frame, monitoring, names
+from tapgen.blocks import context, frame, monitoring, names
 from tapgen.frozen import dataclass
 
 DOMAIN_PATTERN = r"([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,}"
@@ -324,6 +324,7 @@ def private_zone(t: Template, title: str, *, name: Any, vpcs: Sequence[Any]) -> 
     return t.add_resource(
         route53.HostedZone(
             title,
+            Metadata=context.metadata("private zone"),
             Name=name,
             VPCs=[
                 route53.HostedZoneVPCs(VPCId=vpc_id, VPCRegion=region)

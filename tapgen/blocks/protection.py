@@ -69,6 +69,7 @@ def log_bucket(
         ),
         policy=policy,
         kinds=["log bucket"],
+        why="log bucket",
     )
     frame.output(
         t, "LogBucketName", Ref("LogBucket"), description="Name of the log bucket"
@@ -130,6 +131,7 @@ def audit_bucket(
         lock=lock,
         policy=policy,
         kinds=["audit bucket"],
+        why="audit bucket",
     )
     frame.output(
         t, "AuditBucketName", Ref("AuditBucket"), description="Bucket of the trail"

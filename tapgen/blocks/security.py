@@ -36,7 +36,7 @@ from awacs.aws import (
 from awacs.sts import AssumeRole
 from troposphere import GetAtt, Ref, Tags, Template, encode_to_dict, iam, kms
 
-from tapgen.blocks import explained, names
+from tapgen.blocks import context, explained, names
 from tapgen.frozen import dataclass
 
 # All actions of a key's owner. The key policy allows them to the account, which
@@ -290,7 +290,7 @@ def key(
     resource = t.add_resource(
         kms.Key(
             title,
-            **({"Metadata": explained.metadata(*kinds)} if kinds else {}),
+            Metadata=explained.metadata(*kinds) | context.metadata("key"),
             DeletionPolicy="RetainExceptOnCreate",
             UpdateReplacePolicy="Retain",
             Description=description,
@@ -325,6 +325,7 @@ def replica_key(
             title,
             DeletionPolicy="RetainExceptOnCreate",
             UpdateReplacePolicy="Retain",
+            Metadata=context.metadata("replica key"),
             Description=description,
             PrimaryKeyArn=primary_arn,
             PendingWindowInDays=PENDING_WINDOW_DAYS,

@@ -37,7 +37,15 @@ from troposphere import (
 )
 from troposphere.policies import AutoScalingRollingUpdate, UpdatePolicy
 
-from tapgen.blocks import explained, frame, monitoring, names, security, storage
+from tapgen.blocks import (
+    context,
+    explained,
+    frame,
+    monitoring,
+    names,
+    security,
+    storage,
+)
 from tapgen.frozen import dataclass
 
 MAX_WEIGHT = 999
@@ -526,6 +534,7 @@ def accelerator(
             # A replacement would lose the addresses that clients use.
             DeletionPolicy="RetainExceptOnCreate",
             UpdateReplacePolicy="Retain",
+            Metadata=context.metadata("accelerator"),
             Name=names.sub(name),
             Enabled=True,
             IpAddressType="IPV4",

@@ -28,7 +28,7 @@ from awacs.aws import (
 )
 from troposphere import If, NoValue, Ref, Tags, Template, s3
 
-from tapgen.blocks import explained, frame, monitoring, names, security
+from tapgen.blocks import context, explained, frame, monitoring, names, security
 from tapgen.frozen import dataclass
 
 MULTIPART_DAYS = 7
@@ -308,13 +308,15 @@ def bucket(
     policy: Sequence[Statement] = (),
     tags: Mapping[str, Any] | None = None,
     kinds: Sequence[str] = (),
+    why: str = "bucket",
 ) -> Bucket:
     """Add a bucket and its policy.
 
     Without `key_arn` S3-managed keys encrypt it, for buckets that support no others.
     `log_to` is the name of the access log bucket in the same region. `policy` holds the
     statements besides the one that denies plain HTTP, `tags` the tags besides the
-    purpose, `kinds` what scanners are told about it (`explained`).
+    purpose, `kinds` what scanners are told about it (`explained`), `why` the kind that
+    says why it must stay (`context`).
     """
     assert website is None or key_arn is None, "who is anonymous cannot decrypt"
     optional: dict[str, Any] = {}
@@ -337,8 +339,6 @@ def bucket(
         )
     if website is not None:
         kinds = [*kinds, "website"]
-    if kinds:
-        optional["Metadata"] = explained.metadata(*kinds)
     resource = t.add_resource(
         s3.Bucket(
             title,
@@ -346,6 +346,7 @@ def bucket(
             # that, the data outlives the stack.
             DeletionPolicy="RetainExceptOnCreate",
             UpdateReplacePolicy="Retain",
+            Metadata=explained.metadata(*kinds) | context.metadata(why),
             BucketName=names.sub(name),
             BucketEncryption=_encryption(key_arn),
             VersioningConfiguration=s3.VersioningConfiguration(Status="Enabled"),

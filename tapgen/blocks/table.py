@@ -33,7 +33,7 @@ from awacs import kms
 from awacs.aws import Action, ConditionElement, Statement, StringEquals
 from troposphere import If, NoValue, Ref, Tags, Template, dynamodb
 
-from tapgen.blocks import frame, monitoring, names, security
+from tapgen.blocks import context, frame, monitoring, names, security
 from tapgen.frozen import dataclass
 
 RECOVERY_DAYS = 35
@@ -211,6 +211,7 @@ def global_table(
             # that, the data outlives the stack.
             DeletionPolicy="RetainExceptOnCreate",
             UpdateReplacePolicy="Retain",
+            Metadata=context.metadata("table"),
             TableName=names.sub(name),
             BillingMode="PAY_PER_REQUEST",
             AttributeDefinitions=[

@@ -270,6 +270,7 @@ def _artifact_bucket(template: Template) -> None:
         # rollout breaks a key or its policy.
         key_arn=None,
         lifecycle=storage.lifecycle(noncurrent_days=_OLD_VERSIONS),
+        why="artifact bucket",
     )
 
 

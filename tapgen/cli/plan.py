@@ -35,8 +35,9 @@ allow_option = click.option(
     "allowed",
     metavar="NAME",
     multiple=True,
-    help="Allow replacing or deleting a stateful resource (PART.LOGICAL_ID), or the "
-    "stacks of a part that go (PART); with @ACCOUNT/REGION only there.",
+    help="Allow replacing or deleting a stateful resource, or changing what its template "
+    "says must never change (PART.LOGICAL_ID), or the stacks of a part that go (PART); "
+    "with @ACCOUNT/REGION only there.",
 )
 _EPILOG = """\b
 Examples:

@@ -4,7 +4,7 @@
 done to it afterwards, `drills` and `rehearsals` what was tried,
 `observations` what CloudFormation reports;
 `targets`, `organizations`, `rollouts`, `gates` and `artifacts` are parts of both, `statuses` and
-`findings` are results. Enums of statuses hold exactly the words of CloudFormation's API
+`findings` are results; `change_safety` has words of templates. Enums of statuses hold exactly the words of CloudFormation's API
 model (`cloudformation/2010-05-15/service-2` of botocore); a test compares them.
 
 Every room may use this one; import from here, as in `from tapgen.model import System`.
@@ -14,6 +14,7 @@ Uses nothing of tapgen. Begin reading at `systems.System`.
 from __future__ import annotations
 
 from tapgen.model.artifacts import Artifact, Upload, artifact_bucket, digest
+from tapgen.model.change_safety import CONTEXT, ChangeSafety
 from tapgen.model.findings import Finding, Severity
 from tapgen.model.gates import (
     REGION,
@@ -78,6 +79,8 @@ __all__ = [
     "AtFirst",
     "AutoDeployment",
     "CHANGE_SETS",
+    "CONTEXT",
+    "ChangeSafety",
     "CommandGate",
     "Finding",
     "Gate",

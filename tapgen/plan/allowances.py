@@ -1,7 +1,7 @@
 """What a user can allow a plan to do, and by which exact name.
 
-`PART.LogicalId` names a resource that would be replaced or deleted with what it holds,
-`PART` the stacks of a part that go; with `@account/region` only there. A bare logical id
+`PART.LogicalId` names a resource that would be replaced or deleted with what it holds, or
+changed although its template says that it must never change, `PART` the stacks of a part that go; with `@account/region` only there. A bare logical id
 is taken where only one part has it.
 """
 
@@ -46,7 +46,8 @@ def _of(step: Step) -> Iterator[Thing]:
         if step.action is Action.DELETE and not target.joins_later:
             yield Thing(step.part, "", target)
         for change in step.changes.get(target, ()):
-            if change.loses_data:
+            updated = step.action is Action.UPDATE
+            if change.loses_data or updated and change.must_never_be:
                 yield Thing(step.part, change.logical_id, target)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from tapgen.model import (
     Action,
+    ChangeSafety,
     InstanceDetailedStatus,
     InstanceStatus,
     Target,
@@ -13,14 +14,15 @@ from tapgen.model import (
 from tapgen.plan.allowances import is_allowed
 from tapgen.plan.deletions import protected
 from tapgen.plan.model import Plan, Step
+from tapgen.template.diff import Resource
 from tapgen.template.refusals import Refused
 
 
 def refusals(plan: Plan, allowed: Iterable[str] = ()) -> list[str]:
     """Return the changes of a plan that are not allowed, one sentence each.
 
-    Replacing or deleting a stateful resource, and removing the last target of a stack set
-    with stateful resources. `allowed` are exact names (`allowances.exact`). What AWS
+    Replacing or deleting a stateful resource, changing what its template says must never
+    change, and removing the last target of a stack set with stateful resources. `allowed` are exact names (`allowances.exact`). What AWS
     refuses cannot be allowed: updates of instances that hang, and of properties that
     cannot change, and deleting protected resources; nor can what is `blocked`.
     """
@@ -51,6 +53,7 @@ def refusals(plan: Plan, allowed: Iterable[str] = ()) -> list[str]:
             found |= dict.fromkeys(kind(plan, step, names))
         elif step.action is Action.UPDATE and not step.conditional:
             found |= dict.fromkeys(_replacements(step, names))
+            found |= dict.fromkeys(_never(step, names))
     return list(found)
 
 
@@ -182,6 +185,33 @@ def _replacements(step: Step, allowed: Collection[str]) -> Iterator[str]:
                 found.setdefault(text, []).append(target)
     for text, targets in found.items():
         yield f"{step.stack_set} in {_places(targets)}: {text}"
+
+
+def _never(step: Step, allowed: Collection[str]) -> Iterator[str]:
+    """Changes of what the template, the deployed or the new one, says must never change,
+    each once. A whole stack that goes is refused for its data only."""
+    found: dict[str, list[Target]] = {}
+    for target, changes in step.changes.items():
+        for change in changes:
+            name = change.logical_id
+            if not change.must_never_be or is_allowed(allowed, step.part, name, target):
+                continue
+            text = (
+                f"{name} ({change.type}) would be {change.fate}, and its template says "
+                f"{'; '.join(_must_not(change))}; to allow that, pass "
+                f"--allow-replacement {step.part}.{name}"
+            )
+            found.setdefault(text, []).append(target)
+    for text, targets in found.items():
+        yield f"{step.stack_set} in {_places(targets)}: {text}"
+
+
+def _must_not(change: Resource) -> Iterator[str]:
+    for mark in change.marks:
+        if mark.level is ChangeSafety.NEVER:
+            what = ", ".join(mark.properties) or "it"
+            why = mark.why or "; ".join(mark.must)
+            yield f"that {what} must never change{f' ({why})' if why else ''}"
 
 
 _MOST_PLACES = 4  # targets that are named in a sentence

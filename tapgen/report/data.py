@@ -303,6 +303,15 @@ def resource(change: Resource) -> dict[str, Any]:
             }
             for one in change.refusals
         ],
+        "context": [
+            {
+                "level": str(mark.level),
+                "properties": list(mark.properties),
+                "why": mark.why or None,
+                "must": list(mark.must),
+            }
+            for mark in change.marks
+        ],
         "properties": [
             {
                 "path": show(p.path),

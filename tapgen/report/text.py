@@ -56,7 +56,11 @@ _REPLACEMENT_MARKS = {
 }
 
 
-_OF_STACKS = (risk.Kind.IAM, risk.Kind.PROTECTION)
+# What guards only a stack says nothing where the whole stack goes.
+_OF_STACKS = (
+    *(risk.Kind.IAM, risk.Kind.PROTECTION),
+    *(risk.Kind.NEVER, risk.Kind.REVIEW, risk.Kind.CONSTRAINED),
+)
 _MOST_NAMES = 4  # resources that a line names
 
 

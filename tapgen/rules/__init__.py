@@ -47,6 +47,7 @@ from tapgen.rules import (
     aurora,
     backup,
     boundaries,
+    contexts,
     dns,
     dynamodb,
     elsewhere,
@@ -94,6 +95,7 @@ _MODULES: tuple[ModuleType, ...] = (
     boundaries,
     services,
     state,
+    contexts,
     limits,
     wiring,
     together,
@@ -116,7 +118,9 @@ ALL: tuple[type[Rule], ...] = tuple(
 """Every rule, by number."""
 
 # Modules whose rules about one template are run again with the values of a system.
-_VALUES = tuple(m for m in _MODULES if m not in (limits, security, state, whole))
+_VALUES = tuple(
+    m for m in _MODULES if m not in (contexts, limits, security, state, whole)
+)
 
 # cfn-lint takes the rules from the names in the module that it is given.
 globals().update({rule.__name__: rule for rule in ALL})

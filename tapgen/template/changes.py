@@ -6,7 +6,9 @@ from enum import StrEnum
 from typing import Any
 
 from tapgen.frozen import dataclass
+from tapgen.model import ChangeSafety
 from tapgen.template import schemas
+from tapgen.template.context import Mark
 from tapgen.template.differences import Path
 from tapgen.template.refusals import Refused
 
@@ -69,6 +71,8 @@ class Resource:
     after: Any = None
     refusals: tuple[Refused, ...] = ()
     unpublished: tuple[str, ...] = ()  # snapshots of it that stay the same
+    marks: tuple[Mark, ...] = ()  # what the templates say about such a change
+    loosened: tuple[str, ...] = ()  # what they said, and no longer say
 
     @property
     def stateful(self) -> bool:
@@ -84,6 +88,11 @@ class Resource:
         if self.verb is Verb.REMOVE:
             return not self.retained
         return self.verdict in _REPLACING
+
+    @property
+    def must_never_be(self) -> bool:
+        """Whether a template says that what changes must never change."""
+        return any(mark.level is ChangeSafety.NEVER for mark in self.marks)
 
     @property
     def fate(self) -> str:

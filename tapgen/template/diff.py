@@ -17,7 +17,14 @@ from typing import Any
 
 from tapgen.frozen import dataclass
 from tapgen.model import HIDDEN, Target
-from tapgen.template import evaluate, propagation, refusals, schemas, snapshots
+from tapgen.template import (
+    context,
+    evaluate,
+    propagation,
+    refusals,
+    schemas,
+    snapshots,
+)
 from tapgen.template.changes import Property, Resource, Verb, Verdict
 from tapgen.template.differences import Path, around, differences
 from tapgen.template.evaluate import Evaluated
@@ -87,7 +94,26 @@ def compare(
     for name, those in _unpublished(found, old, new):
         found[name] = replace(found[name], unpublished=those)
     moves = _Moves((old, new), found, moved or {})
-    return tuple(_with_refusals(found[name], moves) for name in sorted(found))
+    changes = (_with_refusals(found[name], moves) for name in sorted(found))
+    return tuple(_marked(change, old, new) for change in changes)
+
+
+def _marked(change: Resource, old: Evaluated, new: Evaluated) -> Resource:
+    """Return the change with what the templates say about such a change."""
+    if change.verb is Verb.ADD:
+        return change
+    was, now = (side.resources.get(change.logical_id) for side in (old, new))
+    assert was is not None
+    changed = [
+        str(p.path[0]) if p.of == "Properties" else p.of
+        for p in change.properties
+        if p.of != "Metadata"
+    ]
+    found = context.marks(was, now, changed)
+    loosened = context.loosened(was, now) if now is not None else ()
+    if not found and not loosened:
+        return change
+    return replace(change, marks=found, loosened=loosened)
 
 
 def _unpublished(
@@ -229,7 +255,12 @@ def _resource(
     if new is None:
         retained = keeps(deletion_policy(old))
         return Resource(
-            Verb.REMOVE, logical_id, kind, retained=retained, before=before, after=None
+            Verb.REMOVE,
+            logical_id,
+            kind,
+            retained=retained,
+            before=before,
+            after=None,
         )
     both = before, after
     judge = Judge(kind, *both, new.get("UpdatePolicy"))

@@ -12,6 +12,7 @@ from typing import Any
 
 from tapgen.frozen import dataclass
 from tapgen.knowledge.replacements import LEFT_BEHIND
+from tapgen.model import ChangeSafety
 from tapgen.template import (
     choices,
     exposure,
@@ -30,6 +31,9 @@ class Kind(StrEnum):
     """The subject of a risk, gravest first."""
 
     REFUSED = "AWS refuses this update"
+    NEVER = "must never change"
+    REVIEW = "change that needs a review"
+    CONSTRAINED = "change with constraints"
     DATA = "data"
     INTERRUPTION = "interruption"
     REPLACEMENT = "replacement"
@@ -57,6 +61,7 @@ def of(change: Resource) -> tuple[Risk, ...]:
     """Return the risks of one change, gravest first, each once."""
     found = [
         *_refused(change),
+        *_marked(change),
         *_data(change),
         *_interrupted(change),
         *_permissions(change),
@@ -110,6 +115,28 @@ def _refused(change: Resource) -> Iterator[Found]:
     for one in change.refusals:
         named = f"{', '.join(one.properties)}: " if one.paths else ""
         yield Kind.REFUSED, f'{named}AWS says "{one.words}"; {one.advice}'
+
+
+# -- marks ---------------------------------------------------------------------------
+
+
+_OF_LEVELS = {
+    ChangeSafety.NEVER: Kind.NEVER,
+    ChangeSafety.REVIEW: Kind.REVIEW,
+    ChangeSafety.CONSTRAINED: Kind.CONSTRAINED,
+}
+
+
+def _marked(change: Resource) -> Iterator[Found]:
+    """Yield what a template says of such a change: why, or what has to hold."""
+    for mark in change.marks:
+        must = "; ".join(mark.must)
+        first = must if mark.level is ChangeSafety.CONSTRAINED else mark.why
+        said = first or mark.why or must or "its template gives no reason"
+        what = ", ".join(mark.properties) or change.fate
+        yield _OF_LEVELS[mark.level], f"{what}: {said}"
+    for words in change.loosened:
+        yield Kind.PROTECTION, words
 
 
 # -- data ----------------------------------------------------------------------------

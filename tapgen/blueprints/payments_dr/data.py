@@ -25,6 +25,7 @@ from tapgen.blueprints.payments_dr.shape import (
     Shape,
     consistency,
     database,
+    describe,
     key_parameters,
     name,
 )
@@ -50,6 +51,7 @@ def payments_table() -> Template:
     t = frame.start(
         "Global table of payments, replicated between both regions", role="primary"
     )
+    describe(t)
     keys = key_parameters(t)
     consistency(t, IS_STRONG)
     witness = frame.parameter(
@@ -176,6 +178,7 @@ def _bucket(t: Template, role: str, *, always: bool) -> None:
 def storage_dr() -> Template:
     """The destination bucket, created before the source bucket."""
     t = frame.start("Bucket for receipts, recovery region", role="dr")
+    describe(t)
     _bucket(t, "dr", always=False)
     _replication_alarms(t, "dr", received=_FORTH, sent=_BACK)
     _backed_up(t.resources["DataBucket"])
@@ -185,6 +188,7 @@ def storage_dr() -> Template:
 def storage_primary() -> Template:
     """The source bucket of the replication."""
     t = frame.start("Bucket for receipts, primary region", role="primary")
+    describe(t)
     _bucket(t, "primary", always=True)
     _replication_alarms(t, "primary", received=_BACK, sent=_FORTH)
     _backed_up(t.resources["DataBucket"])
@@ -243,6 +247,7 @@ def _cluster_outputs(t: Template, cluster: Any, role: str) -> None:
 def database_primary(shape: Shape) -> Template:
     """The primary cluster, its secret, and the global database."""
     t = frame.start("Aurora PostgreSQL cluster and global database", role="primary")
+    describe(t)
     place = _place(t, "primary")
     secret = postgres.secret(
         t,
@@ -292,6 +297,7 @@ def database_primary(shape: Shape) -> Template:
 def database_dr(shape: Shape) -> Template:
     """The secondary cluster, which can take over."""
     t = frame.start("Aurora PostgreSQL cluster, recovery region", role="dr")
+    describe(t)
     place = _place(t, "dr")
     cluster = aurora.secondary(
         t,

@@ -10,7 +10,7 @@ from functools import partial
 
 from troposphere import Equals, Not, Ref, Template
 
-from tapgen.blocks import aurora, frame, names, storage, table, tagging
+from tapgen.blocks import aurora, context, frame, names, storage, table, tagging
 from tapgen.frozen import dataclass
 
 CODE = "pd"
@@ -180,3 +180,19 @@ def key_parameters(t: Template) -> tuple[Ref, Ref]:
         for role, what in (("primary", "primary"), ("dr", "recovery"))
     )
     return primary, dr
+
+
+def describe(t: Template) -> None:
+    """Say in a template that holds data what it is a part of."""
+    context.describe(t, _ARCH, _MUST)
+
+
+_ARCH = (
+    "One region takes the traffic, the other stands by with the same servers. The"
+    " global table and the global database replicate payments, buckets replicate"
+    " receipts; health checks and a switch move the name."
+)
+_MUST = (
+    "A change reaches the recovery region first and is proven there",
+    "While a region is lost, nothing changes in the other but by a failover",
+)

@@ -15,6 +15,7 @@ from tapgen.blueprints.region_migration.shape import (
     RULE,
     SECRET,
     Shape,
+    describe,
     name,
     source_bucket,
     start,
@@ -45,6 +46,7 @@ def storage_target(shape: Shape) -> Template:
     https://docs.aws.amazon.com/AmazonS3/latest/userguide/replication-what-is-isnot-replicated.html
     """
     t = start("Bucket that is migrated to, and backup bucket", role="target")
+    describe(t)
     source_bucket(t, shape)
     if not shape.removed:
         _both_ways(t)
@@ -131,6 +133,7 @@ def _replication_alarms(t: Template, shape: Shape, topic: Any) -> None:
 def storage_source(shape: Shape) -> Template:
     """The bucket that is migrated; for an existing bucket only its alarms."""
     t = start("Bucket that is migrated", role="source")
+    describe(t)
     source_bucket(t, shape)
     topic = frame.alert_topic(t)
     if shape.builds_source:
@@ -221,6 +224,7 @@ def secret_of(shape: Shape) -> Template:
     """The database's secret in the target region, which survives the migration, with a
     copy of the same name in the source region while that has the database."""
     t = start("Secret of the database, with a copy in the source region", role="target")
+    describe(t)
     copied: dict[str, Any] = {"replica_region": None}
     if not shape.removed:
         copied = {
@@ -271,6 +275,7 @@ def database_source(shape: Shape) -> Template:
     https://www.postgresql.org/docs/current/config-setting.html
     """
     t = start("PostgreSQL in the source region", role="source")
+    describe(t)
     frame.flag(
         t,
         "ReadOnly",
@@ -302,6 +307,7 @@ def database_target(shape: Shape) -> Template:
     t = start(
         "PostgreSQL in the target region, a replica until promoted", role="target"
     )
+    describe(t)
     place = _place(t, "target")
     source: Any = NoValue
     if not shape.removed:

@@ -10,7 +10,7 @@ from functools import partial
 
 from troposphere import Template
 
-from tapgen.blocks import backup, frame, names
+from tapgen.blocks import backup, context, frame, names
 from tapgen.frozen import dataclass
 
 INSTANCE_TYPES = (
@@ -118,3 +118,15 @@ def source_bucket(t: Template, shape: Shape) -> None:
             frame.BUCKET_PATTERN,
             "the name of a bucket",
         )
+
+
+def describe(t: Template) -> None:
+    """Say in a template that holds data what it is a part of."""
+    context.describe(t, _ARCH, _MUST)
+
+
+_ARCH = (
+    "The target region gets everything, data is replicated to it, and traffic moves"
+    " by weights and dials. What an account has once is in the target, which stays."
+)
+_MUST = ("Only one region's database takes writes at any time",)

@@ -17,6 +17,7 @@ from tapgen.blueprints.secure_network.shape import (
     SECRET,
     Shape,
     access_log_bucket,
+    describe,
     name,
 )
 
@@ -29,6 +30,7 @@ def storage_dr(shape: Shape) -> Template:
     t = frame.start(
         "Destination bucket of the replication, and backup bucket", role="dr"
     )
+    describe(t)
     key = frame.key_arn(t)
     topic = frame.alert_topic(t)
     log_bucket = access_log_bucket(t, shape)
@@ -139,6 +141,7 @@ def _data_transitions(shape: Shape) -> list[tuple[str, int]]:
 def storage_primary(shape: Shape) -> Template:
     """The source bucket of the replication."""
     t = frame.start("Data bucket with replication", role="primary")
+    describe(t)
     key = frame.key_arn(t)
     topic = frame.alert_topic(t)
     log_bucket = access_log_bucket(t, shape)
@@ -223,6 +226,7 @@ def _watch(t: Template, role: str, thing: str = "db") -> None:
 def database_primary(shape: Shape) -> Template:
     """PostgreSQL in two zones, with the password in Secrets Manager."""
     t = frame.start("PostgreSQL database", role="primary")
+    describe(t)
     place = _database_place(t, "primary")
     replica_key = frame.other_key(
         t,
@@ -273,6 +277,7 @@ def database_dr(shape: Shape) -> Template:
     """The read replica in the recovery region, until it is promoted
     (`database.promotion`)."""
     t = frame.start("PostgreSQL read replica", role="dr")
+    describe(t)
     instance = _replica(t, "dr", "db", source_region="PrimaryRegion")
     runbooks.switch(t)
     _replica_outputs(t, instance)
@@ -283,6 +288,7 @@ def database_back(shape: Shape) -> Template:
     """The read replica in the primary region of the database that was promoted in the
     recovery region, until it is promoted in turn: the way back."""
     t = frame.start("PostgreSQL read replica, for the way back", role="primary")
+    describe(t)
     instance = _replica(t, "primary", BACK, source_region="DrRegion")
     _replica_outputs(t, instance)
     return t

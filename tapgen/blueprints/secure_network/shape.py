@@ -10,7 +10,7 @@ from functools import partial
 
 from troposphere import Ref, Template
 
-from tapgen.blocks import frame, names
+from tapgen.blocks import context, frame, names
 from tapgen.frozen import dataclass
 
 CODE = "sn"
@@ -84,3 +84,16 @@ def access_log_bucket(t: Template, shape: Shape) -> Ref | None:
     if not shape.ideal:
         return None
     return frame.log_bucket(t)
+
+
+def describe(t: Template) -> None:
+    """Say in a template that holds data what it is a part of."""
+    context.describe(t, _ARCH, _MUST)
+
+
+_ARCH = (
+    "Three tiers of subnets in each region. Data is written in the primary region:"
+    " its bucket is replicated, and a read replica of its database stands by to be"
+    " promoted."
+)
+_MUST = ("A change reaches the recovery region first and is proven there",)

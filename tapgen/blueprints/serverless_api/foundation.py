@@ -13,6 +13,7 @@ from tapgen.blueprints.serverless_api.shape import (
     ITEMS,
     ROLES,
     Shape,
+    describe,
     items,
     name,
     start,
@@ -195,6 +196,7 @@ def api_account() -> Template:
 def items_table() -> Template:
     """The table, with a replica in each region; one stack creates both."""
     t = start("Global table of items, replicated between both regions", role="source")
+    describe(t)
     replicas = [
         table.Replica(
             Ref(frame.region_parameter(role)),

@@ -6,7 +6,7 @@ from functools import partial
 
 from troposphere import Equals, Not, Ref, Template
 
-from tapgen.blocks import frame, names, storage, table
+from tapgen.blocks import context, frame, names, storage, table
 from tapgen.frozen import dataclass
 
 CODE = "sa"
@@ -131,3 +131,15 @@ def website_buckets() -> tuple[storage.Bucket, storage.Bucket]:
         storage.Bucket(WEBSITE, "${SourceRegion}"),
         storage.Bucket(WEBSITE_COPY, "${TargetRegion}"),
     )
+
+
+def describe(t: Template) -> None:
+    """Say in a template that holds data what it is a part of."""
+    context.describe(t, _ARCH, _MUST)
+
+
+_ARCH = (
+    "Function, API and website run in two active regions; a global table holds the"
+    " items, and weighted records divide the traffic."
+)
+_MUST = ("Each region can serve everything by itself",)

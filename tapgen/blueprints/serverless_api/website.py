@@ -13,6 +13,7 @@ from tapgen.blueprints.serverless_api.shape import (
     WEBSITE,
     WEBSITE_COPY,
     Shape,
+    describe,
     name,
     start,
     website_buckets,
@@ -224,6 +225,7 @@ def _both() -> cloudfront.OriginGroups:
 def website_target(shape: Shape) -> Template:
     """The destination bucket of the pages."""
     t = start("Replica of the website", role="target")
+    describe(t)
     _bucket(t, shape, WEBSITE_COPY, None)
     storage.latency_alarm(
         t,
@@ -238,6 +240,7 @@ def website_target(shape: Shape) -> Template:
 def website(shape: Shape) -> Template:
     """The source bucket of the pages."""
     t = start("Website, replicated to the target region", role="source")
+    describe(t)
     destination = frame.arn(
         t,
         "DestinationBucketArn",
