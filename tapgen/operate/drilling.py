@@ -473,7 +473,8 @@ class _Writing:
         return begun
 
     def _reversible(self, step: Step) -> Step:
-        """Let a move of the writer be taken back, and waited for: both regions are there."""
+        """Let a move of the writer be taken back, and waited for: both regions are there. It
+        goes home before traffic does, which would find no database there."""
         home = self._back
         (move,) = (s for s in home if _script(s) == "switchover")
         (waits,) = (s.check for s in home if s.check and _is_writer(s.check))
@@ -488,6 +489,7 @@ class _Writing:
             remains="",
             before_undo=replace(calm, seconds=_MOVES),
             after_undo=waits,
+            undo_first=True,
         )
 
     @cached_property

@@ -170,7 +170,8 @@ class Step:
     takes back, and `undoes` is the id of the act that a step of the way back undoes. `check`
     is what a check looks at, and `again` is performed as long as it does not hold.
     `measures` are the keys of what the step measures, or begins or ends to measure.
-    `before_undo` must hold before the act is taken back, `after_undo` afterwards.
+    `before_undo` must hold before the act is taken back, `after_undo` afterwards; `undo_first`
+    takes it back before what was done after it.
     """
 
     kind: Kind
@@ -208,6 +209,7 @@ class Step:
     measures: tuple[str, ...] = ()
     before_undo: Act | None = None
     after_undo: Act | None = None
+    undo_first: bool = False
 
     @property
     def version(self) -> int:

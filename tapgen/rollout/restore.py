@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import takewhile
 
 from tapgen.aws import scripts, stacksets
 from tapgen.aws.stacksets import Definition
@@ -97,11 +98,12 @@ def _let_go(state: State) -> Iterator[Step]:
 
 
 def _undone(state: State) -> Iterator[Lane]:
-    """Yield the steps that take each act back."""
-    for id in reversed(state.performed):
-        step = state.there.steps[id]
-        if not step.undo:
-            return
+    """Yield the steps that take acts back, the last one first, until one that no call takes
+    back."""
+    known = state.there.steps
+    undone = [*takewhile(lambda id: known[id].undo, reversed(state.performed))]
+    for id in sorted(undone, key=lambda id: not known[id].undo_first):
+        step = known[id]
         # Taken back is what the last of these steps has seen to be so.
         last = "" if step.after_undo else id
         found = [

@@ -74,6 +74,12 @@ class Drilled(World):
     broken: bool = False
     ill: str = ""
 
+    def _put_metric_data(self, role: str, **given: Any) -> Any:
+        (point,) = given["MetricData"]
+        home = self.writes == "primary" or not self.moved
+        assert point["Value"] or home, "traffic goes home to where nobody writes"
+        return super()._put_metric_data(role, **given)
+
     def litter(self) -> list[Any]:
         return [*self.items, *self.objects, *self.queues, *self.subscribed]
 
