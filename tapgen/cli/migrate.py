@@ -58,8 +58,6 @@ def migrate_command(
     **aws_choice: Any,
 ) -> int:
     """Show where the migration of SYSTEM is (status), or what comes next (next)."""
-    from tapgen.operate import migrating
-
     if what is None and system in _WORDS:  # the only system of the folder
         system, what = None, system
     what = what or "status"
@@ -68,24 +66,31 @@ def migrate_command(
     reached = reach_system(
         system, environment, folder, Timings(), aws_choice, leaving=True
     )
+    found = standing(reached, in_account)
+    known, opened = what_is_open(reached, nearest(reached))
+    if output == "json":
+        print_json({**_data(reached, found), "open_run": known})
+    else:
+        shown = _status if what == "status" else _next
+        for line in (*opened, *shown(reached, found)):
+            click.echo(visible(line))
+    if what == "next" and (found.blocked or known):
+        return CHANGES
+    return DONE
+
+
+def standing(reached: Reached, in_account: str) -> Standing:
+    """Return where the migration of a system is. Raises RolloutError where it has none."""
+    from tapgen.operate import migrating
+
     names = sorted(migrating.parts(reached.system))
-    standing = migrating.standing(
+    return migrating.standing(
         reached.system,
         reached.sets.aws,
         reached.sets.observe(names),
         lambda path: _setting(reached, path),
         in_account,
     )
-    known, opened = what_is_open(reached, nearest(reached))
-    if output == "json":
-        print_json({**_data(reached, standing), "open_run": known})
-    else:
-        shown = _status if what == "status" else _next
-        for line in (*opened, *shown(reached, standing)):
-            click.echo(visible(line))
-    if what == "next" and (standing.blocked or known):
-        return CHANGES
-    return DONE
 
 
 def _setting(reached: Reached, path: str) -> Any:
@@ -157,6 +162,19 @@ def _next(reached: Reached, standing: Standing) -> Iterator[str]:
     elif step.settings:
         yield f"  {file} has the settings of this step already"
     yield f"  then: {command_line('plan', reached)}, and {command_line('rollout', reached)}"
+    if step.name == _promoting(reached):
+        yield (
+            f"  or promote at once, and change the file afterwards: "
+            f"{command_line('promote', reached)}"
+        )
+
+
+def _promoting(reached: Reached) -> str:
+    """The name of the step that a command carries out, too; empty for none."""
+    from tapgen.operate import migrating
+
+    found = migrating.migration(reached.system).promoting
+    return found.step if found else ""
 
 
 def _lacking(reached: Reached, standing: Standing) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import click
@@ -17,9 +18,11 @@ from tapgen.cli.operating import (
     operating_options,
     reach_to_operate,
 )
-from tapgen.cli.reach import Reached
+from tapgen.cli.reach import Reached, command_line
+from tapgen.cli.settings_lines import lines as settings_lines
 
 if TYPE_CHECKING:  # slow to import
+    from tapgen.model import System
     from tapgen.operate.replicas import Promotion
 
 _EPILOG = f"""\b
@@ -44,6 +47,7 @@ replica never follows its source again.
 @confirm_option
 def promote_command(chosen: Chosen, lose_data: bool, typed: str | None) -> int:
     """Promote the read replica of SYSTEM, and lead the name of the database to it."""
+    from tapgen.cli.migrate import standing
     from tapgen.operate import replicas
     from tapgen.rollout.journal import new_run
 
@@ -55,6 +59,7 @@ def promote_command(chosen: Chosen, lose_data: bool, typed: str | None) -> int:
             new_run(),
             lose_data=lose_data,
             account=chosen.in_account,
+            standing=lambda: standing(reached, chosen.in_account),
         )
     return carry_out(
         reached,
@@ -78,6 +83,7 @@ def _planned(reached: Reached, found: Promotion, lose_data: bool) -> Planned:
             f"{system.prefix}: promote {found.replica} in {place.region} ({place.role}), "
             f"account {place.target.account}",
             f"  replication lag: {found.lag}",
+            *_of_migration(system, found),
             f"  {loses}, and it never follows its source again; to accept that: --confirm "
             f"'{found.loses}'",
         ),
@@ -93,6 +99,31 @@ def _planned(reached: Reached, found: Promotion, lose_data: bool) -> Planned:
             "loses": found.loses,
         },
         f"{found.replica} is promoted",
-        f"now bring the file of {system.name} in line with it, before the next rollout: "
-        f"docs/{system.blueprint}.md says how",
+        "\n".join(_afterwards(reached, found)),
+    )
+
+
+def _of_migration(system: System, found: Promotion) -> Iterator[str]:
+    if not found.settings:
+        return
+    yield (
+        "  only SQL says whether it has replayed the last LSN of its source: see "
+        f"docs/{system.blueprint}.md"
+    )
+    if found.snapshot:
+        yield f"  a snapshot is there: {found.snapshot}"
+
+
+def _afterwards(reached: Reached, found: Promotion) -> Iterator[str]:
+    system = reached.system
+    if not found.settings:
+        yield (
+            f"now bring the file of {system.name} in line with it, before the next rollout: "
+            f"docs/{system.blueprint}.md says how"
+        )
+        return
+    yield from settings_lines(reached, found.settings)
+    yield (
+        f"a rollout of that changes nothing of the database; then {command_line('migrate', reached)} "
+        "next says what comes next"
     )

@@ -7,7 +7,7 @@ from dataclasses import field
 from typing import Any
 
 from tapgen.frozen import dataclass
-from tapgen.model.procedures import Check, Script
+from tapgen.model.procedures import Check, Procedure, Script
 
 
 @dataclass(frozen=True)
@@ -54,10 +54,23 @@ class Shown:
 
 
 @dataclass(frozen=True)
+class Promoting:
+    """What the step of a name does where a command does it: all that must be so in each
+    region, and then the promotion. `snapshot` says whether one is taken already."""
+
+    step: str
+    before: Procedure
+    promotion: Procedure
+    snapshot: Look
+
+
+@dataclass(frozen=True)
 class Migration:
     """The steps of a migration in their order, and where the settings show that they change,
-    by path. `part` is the one whose parameters texts of `looks` name."""
+    by path. `part` is the one whose parameters texts of `looks` name. `promoting` is the step
+    that promotes the database, None once there is nothing to promote."""
 
     steps: tuple[MigrationStep, ...]
     shown: Mapping[str, Shown]
     part: str
+    promoting: Promoting | None = None

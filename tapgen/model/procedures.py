@@ -22,6 +22,9 @@ HERE = "here"
 WRITER = "writer"
 """The region whose cluster of a global database writes now."""
 
+STACK_ID = "AWS::StackId"
+"""As the name of an output: the id of the stack itself, which no output has to repeat."""
+
 OTHER_ROLE = "${OtherRole}"
 RUN = "{{ automation:EXECUTION_ID }}"
 

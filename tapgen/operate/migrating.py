@@ -19,6 +19,7 @@ from tapgen.model.migrations import Look, Migration, MigrationStep, Shown
 from tapgen.model.procedures import Act, Procedure
 from tapgen.model.verified import Verified
 from tapgen.operate import filling, outputs, shifting
+from tapgen.operate.filling import Read
 
 _AT_ONCE = 8
 
@@ -57,10 +58,15 @@ class Standing:
     def blocked(self) -> bool:
         """Whether something is not as the next step needs it, or cannot be known where there
         is no way back from it."""
+        return any(f.verdict in self.blocking for f in self.findings)
+
+    @property
+    def blocking(self) -> set[Verified]:
+        """What blocks the next step."""
         bad = {Verified.FAILS}
         if self.next and not self.next.back:
             bad.add(Verified.UNKNOWN)
-        return any(f.verdict in bad for f in self.findings)
+        return bad
 
 
 def migration(system: System) -> Migration:
@@ -210,18 +216,23 @@ def _findings(
 ) -> tuple[Finding, ...]:
     read = outputs.reader(system, aws)
 
-    def find(look: Look) -> Finding:
-        procedure = Procedure("migrate", "", path.part, (look.role,), ())
-        here = filling.place(system, procedure, look.role, account)
-        try:
-            act = filling.act(here, procedure, look.check, read)
-            verdict, words = _looked(aws, act)
-        except (AwsError, RolloutError) as error:
-            verdict, words = Verified.UNKNOWN, f"cannot be read: {error}"
-        return Finding(look.check.name, here.target, verdict, words)
-
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        return tuple(pool.map(find, looks))
+        found = pool.map(lambda one: find(system, aws, path, one, account, read), looks)
+        return tuple(found)
+
+
+def find(
+    system: System, aws: Aws, path: Migration, look: Look, account: str, read: Read
+) -> Finding:
+    """Look once whether something is so; what cannot be read is unknown."""
+    procedure = Procedure("migrate", "", path.part, (look.role,), ())
+    here = filling.place(system, procedure, look.role, account)
+    try:
+        act = filling.act(here, procedure, look.check, read)
+        verdict, words = _looked(aws, act)
+    except (AwsError, RolloutError) as error:
+        verdict, words = Verified.UNKNOWN, f"cannot be read: {error}"
+    return Finding(look.check.name, here.target, verdict, words)
 
 
 def _looked(aws: Aws, act: Act) -> tuple[Verified, str]:

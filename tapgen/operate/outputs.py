@@ -8,6 +8,7 @@ from tapgen.aws import stacks
 from tapgen.aws.session import Aws
 from tapgen.errors import RolloutError
 from tapgen.model import SAME, Output, System, Target
+from tapgen.model.procedures import STACK_ID
 from tapgen.operate.filling import Read
 
 
@@ -16,7 +17,7 @@ def reader(system: System, aws: Aws) -> Read:
     part is not deployed, and AwsError."""
 
     @cache
-    def deployed(part: str, where: Target) -> dict[str, str]:
+    def stack(part: str, where: Target) -> str:
         name = system.part(part).name
         found = stacks.of_stack_set(aws, where, name)
         if found is None:
@@ -24,7 +25,11 @@ def reader(system: System, aws: Aws) -> Read:
                 f"{system.prefix}: {part} is not deployed in {where}; was the system never "
                 f"rolled out? See tapgen status {system.name}"
             )
-        return stacks.outputs(aws, where, found) or {}
+        return found
+
+    @cache
+    def deployed(part: str, where: Target) -> dict[str, str]:
+        return stacks.outputs(aws, where, stack(part, where)) or {}
 
     def read(value: Output, target: Target) -> str:
         account = target.account if value.account == SAME else value.account
@@ -34,6 +39,8 @@ def reader(system: System, aws: Aws) -> Read:
             else system.regions.get(value.region, value.region)
         )
         where = Target(account, region)
+        if value.output == STACK_ID:
+            return stack(value.part, where)
         outputs = deployed(value.part, where)
         if value.output not in outputs:
             raise RolloutError(

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 
 from tapgen.aws import acting, lags
 from tapgen.aws.lags import Lag
 from tapgen.aws.session import Aws
 from tapgen.errors import RolloutError
 from tapgen.model import System
+from tapgen.model.migrations import MigrationStep, Promoting
 from tapgen.model.procedures import Check, Procedure, Script
-from tapgen.operate import filling, outputs, programs
+from tapgen.model.verified import Verified
+from tapgen.operate import filling, migrating, outputs, programs
 from tapgen.operate.filling import Place, Read
+from tapgen.operate.migrating import Standing
 from tapgen.operate.programs import Move
 from tapgen.rollout.program import Step
 
@@ -21,13 +25,21 @@ READY = "ready-to-promote"
 @dataclass(frozen=True)
 class Promotion:
     """How a replica becomes a database of its own, for good. `loses` is what a person has
-    to type."""
+    to type. Of a migration, `snapshot` is one that is there already, and `settings` make the
+    file agree.
+    """
 
     place: Place
     replica: str
     lag: Lag
     steps: tuple[Step, ...]
     loses: str
+    snapshot: str = ""
+    settings: Mapping[str, str] = field(default_factory=dict)
+
+
+def _unknown() -> Standing:
+    raise RolloutError("nobody knows where the migration is")
 
 
 def promote(
@@ -37,13 +49,20 @@ def promote(
     *,
     lose_data: bool = False,
     account: str = "",
+    standing: Callable[[], Standing] = _unknown,
 ) -> Promotion:
     """Return the promotion of the replica of a system: once it has received nearly all and
     has a snapshot named after `run`, or with `lose_data` whatever it lacks, by calls to its
-    own region only.
+    own region only. That of a migration is its next step by `standing`: writes are paused,
+    and a snapshot that is there is enough.
 
     Raises RolloutError where it cannot be done, or was done before, and AwsError.
     """
+    if lose_data and system.migration:
+        raise RolloutError(
+            f"{system.name}: a migration is promoted only while its source answers; where "
+            f"that is lost, set promotion.promoted in the file: see docs/{system.blueprint}.md"
+        )
     final, script = _promoting(system)
     here = replace(filling.place(system, final, final.roles[-1], account), run=run)
     read = outputs.reader(system, aws)
@@ -55,28 +74,69 @@ def promote(
             f"{system.blueprint}.md"
         )
     ready = filling.procedure(system, READY)
-    chosen = (final,) if lose_data else (ready, final)
-    steps = programs.steps([Move(one, here) for one in chosen], read)
+    moves = [Move(ready, here)] * (not lose_data) + [Move(final, here)]
+    snapshot, settings = "", dict[str, str]()
+    if system.migration and system.migration.promoting:
+        promoting = system.migration.promoting
+        settings = migrating.flat(_blocked(system, promoting, standing).settings)
+        taken = migrating.find(
+            system, aws, system.migration, promoting.snapshot, account, read
+        )
+        if taken.verdict is Verified.HOLDS:
+            snapshot, moves = taken.words, moves[1:]
+        moves = [*_everywhere(system, promoting.before, account), *moves]
+    steps = programs.steps(moves, read)
     replica = _replica(here, ready, read)
     lag = lags.read(aws, here.target, _lag_alarm(here, ready, read), unit="s")
-    return Promotion(here, replica, lag, tuple(steps), f"promote {replica} for good")
+    return Promotion(
+        here,
+        replica,
+        lag,
+        tuple(steps),
+        f"promote {replica} for good",
+        snapshot,
+        settings,
+    )
+
+
+def _everywhere(system: System, one: Procedure, account: str) -> list[Move]:
+    return [Move(one, filling.place(system, one, r, account)) for r in one.roles]
+
+
+def _blocked(
+    system: System, promoting: Promoting, standing: Callable[[], Standing]
+) -> MigrationStep:
+    """Return the step that promotes; RolloutError where it is not the next one, or something
+    blocks it."""
+    now = standing()
+    step = now.next
+    if step is None or step.name != promoting.step:
+        last = now.done[-1].name if now.done else "none"
+        comes = f"{step.name} comes next" if step else "nothing comes next"
+        raise RolloutError(
+            f"{system.prefix}: {promoting.step} is not the next step of the migration: the "
+            f"last one that is deployed is {last}, and {comes}; see tapgen migrate "
+            f"{system.name} next"
+        )
+    if now.blocked:
+        found = [f for f in now.findings if f.verdict in now.blocking]
+        raise RolloutError(
+            f"{system.prefix}: the promotion is blocked: "
+            + "; ".join(f"{f.name} in {f.target}: {f.words}" for f in found)
+        )
+    return step
 
 
 def _promoting(system: System) -> tuple[Procedure, Script]:
     """Return the procedure with the script that promotes, and the script."""
-    for one in system.procedures:
+    migration = system.migration
+    own = migration.promoting.promotion if migration and migration.promoting else None
+    for one in (*system.procedures, *([own] if own else ())):
         for step in one.steps:
             if isinstance(step.act, Script) and step.act.handler == "promotion":
                 return one, step.act
-    names = {one.name for one in system.procedures}
     raise RolloutError(
-        f"{system.name}: "
-        + (
-            "its replica is promoted by its file, in a rollout: see docs/"
-            f"{system.blueprint}.md"
-            if READY in names
-            else f"blueprint {system.blueprint} has no replica to promote"
-        )
+        f"{system.name}: blueprint {system.blueprint} has no replica to promote"
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tapgen.frozen import dataclass
 from tapgen.model.procedures import WRITER, Call, Check, Script, Step
+from tapgen.model.targets import Value
 
 LONGEST_SNAPSHOT = 12 * 3600
 """How long a snapshot is waited for, in seconds."""
@@ -161,4 +162,27 @@ def ready(source_arn: str, replica: str, snapshot: str, lag_alarm: str) -> Step:
         ),
         undo=Call("rds", "DeleteDBSnapshot", taken),
         begun=("creating",),
+    )
+
+
+def promoted(replica: str, stack: Value) -> Step:
+    """Return the step that promotes the replica through its stack.
+
+    While the instance is backed up, RDS promotes nothing, so that is waited for.
+    https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_PromoteReadReplica.html
+    """
+    available = instance(
+        "ReplicaIsAvailable", replica, "DBInstanceStatus", "available", 3600
+    )
+    return Step(
+        "PromoteReplica",
+        # An hour: RDS restarts the instance, and names no longest time.
+        Script("PromoteReplica", "promotion", {"Stack": stack}, attempts=7),
+        before=(available,),
+        after=(
+            instance(
+                "DatabaseIsAvailable", replica, "DBInstanceStatus", "available", 3600
+            ),
+        ),
+        undo="nothing: a promoted replica never follows its source again",
     )

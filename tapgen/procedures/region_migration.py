@@ -1,15 +1,25 @@
 """The procedures of region_migration, between its rollouts.
 
-None promotes the replica: its template has a parameter for that, so that the stack
-matches the instance.
+None of the runbooks promotes the replica: its template has a parameter for that, so that the
+stack matches the instance. `promotion` sets it from a terminal.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from tapgen.frozen import dataclass
-from tapgen.model.procedures import RUN, Call, Check, Procedure, Step, saved
+from tapgen.model.procedures import (
+    RUN,
+    STACK_ID,
+    Call,
+    Check,
+    Procedure,
+    Step,
+    saved,
+)
+from tapgen.model.targets import Output
 from tapgen.procedures import databases, traffic
 from tapgen.procedures.traffic import Switch
 
@@ -101,6 +111,25 @@ def _switches(switch: str, roles: tuple[str, ...]) -> Iterable[Procedure]:
         )
         text = f"The application of this region finds its writes {value}"
         yield Procedure(name, text, PART, roles, (step,))
+
+
+def paused(switch: str, roles: tuple[str, ...]) -> Procedure:
+    """Return what sees that no region takes writes: those during a promotion are lost."""
+    read = Call("ssm", "GetParameter", {"Name": switch})
+    check = Check("WritesArePaused", read, "$.Parameter.Value", ("paused",))
+    step = Step("SeeWrites", before=(check,))
+    text = "The application of this region finds its writes paused"
+    return Procedure("writes-are-paused", text, PART, roles, (step,))
+
+
+def promotion(source_arn: str, replica: str, database: str) -> Procedure:
+    """Return what promotes the replica of the stack of a part, once it has received nearly
+    all. Only a person can see that it has replayed the last LSN of its source."""
+    close = databases.received("ReplicaIsCloseBehind", source_arn)
+    step = databases.promoted(replica, Output(database, STACK_ID))
+    step = replace(step, before=(*step.before, close))
+    text = "The replica becomes a database of its own"
+    return Procedure("promote", text, PART, ("target",), (step,))
 
 
 def _turned(switch: str, value: str) -> Call:

@@ -6,7 +6,7 @@ primary region may be gone. `ready-to-promote` asks it how much the replica lack
 
 from __future__ import annotations
 
-from tapgen.model.procedures import RUN, Argument, Procedure, Script, Step
+from tapgen.model.procedures import RUN, Argument, Procedure
 from tapgen.procedures import databases, traffic
 from tapgen.procedures.traffic import Switch
 
@@ -41,7 +41,7 @@ def procedures(
             "The replica becomes a database of its own, and the name leads to it",
             PART,
             ROLES,
-            (_promoted(replica, stack), traffic.turn(switch, True)),
+            (databases.promoted(replica, stack), traffic.turn(switch, True)),
             (
                 Argument(
                     "LossAccepted",
@@ -64,27 +64,4 @@ def procedures(
                 ),
             ),
         ),
-    )
-
-
-def _promoted(replica: str, stack: str) -> Step:
-    """Return the step that promotes the replica through its stack.
-
-    While the instance is backed up, RDS promotes nothing, so that is waited for.
-    https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_PromoteReadReplica.html
-    """
-    available = databases.instance(
-        "ReplicaIsAvailable", replica, "DBInstanceStatus", "available", 3600
-    )
-    return Step(
-        "PromoteReplica",
-        # An hour: RDS restarts the instance, and names no longest time.
-        Script("PromoteReplica", "promotion", {"Stack": stack}, attempts=7),
-        before=(available,),
-        after=(
-            databases.instance(
-                "DatabaseIsAvailable", replica, "DBInstanceStatus", "available", 3600
-            ),
-        ),
-        undo="nothing: a promoted replica never follows its source again",
     )

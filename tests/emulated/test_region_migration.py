@@ -19,9 +19,11 @@ from tapgen.cli.common import Timings
 from tapgen.cli.plan import make_plan
 from tapgen.cli.reach import Reached
 from tapgen.emulator.server import lifecycle
+from tapgen.errors import RolloutError
 from tapgen.model import Action
+from tapgen.operate import replicas, running
 from tapgen.report import text
-from tapgen.rollout import Event
+from tapgen.rollout import Event, Starter
 from tests.emulated.conftest import Cloud
 from tests.emulated.live import Live
 from tests.emulated.walks import WAYS, Walk
@@ -271,6 +273,8 @@ def test_a_second_suffix_migrates_and_goes(live: Live) -> None:
     (refused,) = plan.refusals(two.cloud.plan(environment("promote").system))[:1]
     assert "Promoted would become true, while Writes of servers" in refused
     for step in PATH[2:-2]:  # all users at once
+        if step.name == "promote":
+            _promoted_by_a_command(two)
         two = environment(step.name)
         assert two.rollout().green, step.name
         standing = two.standing()
@@ -314,6 +318,36 @@ def test_a_second_suffix_migrates_and_goes(live: Live) -> None:
 
     _left(two, environment("leave"), environment("remove"), before["DbiResourceId"])
     assert live.cloud.statuses(live.system) == {"CURRENT"}
+
+
+def _promoted_by_a_command(two: Live) -> None:
+    """The step that is next anyway, without a rollout; the one after it finds it done."""
+    system, aws = two.system.resolve(ACCOUNT), two.cloud.aws
+    with pytest.raises(RolloutError, match="blocked: ReplicaIsCloseBehind.*unknown"):
+        replicas.promote(system, aws, "run", standing=two.standing)
+    # The embedded AWS has no replication slots.
+    source = {"Name": "DBInstanceIdentifier", "Value": "rm-two-db-source"}
+    held = {"MetricName": "OldestReplicationSlotLag", "Dimensions": [source]}
+    two.client("cloudwatch", "source").put_metric_data(
+        Namespace="AWS/RDS", MetricData=[{**held, "Value": 1024.0}]
+    )
+    two.client("rds", "target").create_db_snapshot(
+        DBSnapshotIdentifier="rm-two-before-promotion-1",
+        DBInstanceIdentifier="rm-two-db-target",
+    )
+    found = replicas.promote(system, aws, "run", standing=two.standing)
+    assert found.settings == {"promotion.promoted": "true"}
+    assert found.snapshot.startswith("rm-two-before-promotion-1 of ")
+    ended = running.run(
+        found.steps,
+        system,
+        two.cloud.sets,
+        lambda event: None,
+        starter=Starter("Ada", "promote"),
+        poll_seconds=(0.02, 0.1),
+    )
+    assert ended.green, ended.failures
+    assert two.standing().done[-1].name == "promote"
 
 
 def _shifted(two: Live) -> None:

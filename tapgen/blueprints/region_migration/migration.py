@@ -14,11 +14,12 @@ from tapgen.blueprints.region_migration import path, runbooks
 from tapgen.blueprints.region_migration.shape import (
     ROLES,
     RULE,
+    WRITES,
     Shape,
     name,
 )
 from tapgen.model import Output
-from tapgen.model.migrations import Look, Migration, Shown
+from tapgen.model.migrations import Look, Migration, Promoting, Shown
 from tapgen.model.procedures import Check, Script
 from tapgen.procedures import databases, region_migration
 
@@ -39,7 +40,20 @@ def migration(shape: Shape, *, both_ways: bool) -> Migration:
         )
         for step in path.PATH
     ]
-    return Migration(tuple(steps), _shown(both_ways), region_migration.PART)
+    promoting = None if shape.removed else _promoting(shape)
+    return Migration(tuple(steps), _shown(both_ways), region_migration.PART, promoting)
+
+
+def _promoting(shape: Shape) -> Promoting:
+    """Return the step that promotes, for a command. Its rollout changes one parameter."""
+    return Promoting(
+        "promote",
+        region_migration.paused(WRITES, shape.roles),
+        region_migration.promotion(
+            runbooks.source_arn(shape), name("db", "target"), "database-target"
+        ),
+        Look("target", _snapshot()),
+    )
 
 
 def _runbook(procedure: str, role: str) -> tuple[str, str]:

@@ -50,7 +50,7 @@ def procedures(shape: Shape) -> tuple[Procedure, ...]:
             prefix=REPORTS,
             role_arn="${BatchRoleArn}",
         ),
-        source_arn=_source(shape),
+        source_arn=source_arn(shape),
         replica=name("db", "target"),
         snapshot=name("before-promotion"),
         lag_alarm=name("db-lag", "target"),
@@ -60,7 +60,7 @@ def procedures(shape: Shape) -> tuple[Procedure, ...]:
     )
 
 
-def _source(shape: Shape) -> str:
+def source_arn(shape: Shape) -> str:
     """Return the ARN of the database that is migrated, as text for `Fn::Sub`."""
     if not shape.builds_source:
         return "${SourceDbArn}"

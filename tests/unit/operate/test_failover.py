@@ -360,10 +360,9 @@ def test_a_promotion_whose_stack_goes_back_is_not_waited_for() -> None:
 def test_what_cannot_be_promoted_is_said() -> None:
     with pytest.raises(RolloutError, match="is promoted already"):
         ready(replica(promoted=True))
-    for name, words in (
-        ("payments_dr", "has no replica to promote"),
-        ("region_migration", "is promoted by its file"),
-    ):
-        other = look.shipped(name).resolve(ACCOUNT)
-        with pytest.raises(RolloutError, match=words):
-            replicas.promote(other, at_home().aws, "run")
+    other = look.shipped("payments_dr").resolve(ACCOUNT)
+    with pytest.raises(RolloutError, match="has no replica to promote"):
+        replicas.promote(other, at_home().aws, "run")
+    migrating = look.shipped("region_migration").resolve(ACCOUNT)
+    with pytest.raises(RolloutError, match="only while its source answers"):
+        replicas.promote(migrating, at_home().aws, "run", lose_data=True)
