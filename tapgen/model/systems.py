@@ -204,7 +204,8 @@ class Precondition:
     `needs` are values of parameters, as part, parameter and value. They count as they are
     before the rollout; without any, the change is refused for good. `advice` says what to do first. With `ordered`, the rollout that brings them may
     do it itself: their parts change before this one. With `region`, only the value there
-    counts. Without a parameter, it is the removal of the part from there.
+    counts. Without a parameter, it is the removal of the part from there. With `created`, it
+    is about a part that is not there yet, and never about a change.
     """
 
     part: str
@@ -214,6 +215,7 @@ class Precondition:
     advice: str
     ordered: bool = False
     region: str = ""
+    created: bool = False
 
 
 @dataclass(frozen=True)

@@ -36,7 +36,7 @@ def unmet(
 ) -> list[str]:
     """Return a sentence for each value that would come too early.
 
-    What is not deployed yet has no order. `requires` are the parts that each part waits
+    What is not deployed yet has no order, but may be refused (`created`). `requires` are the parts that each part waits
     for, where the plan has another order than the templates.
     """
     ahead = first(system, observed) if requires else {}
@@ -66,17 +66,22 @@ def unmet(
 def _gets(
     wanted: StackSet, deployed: Observed | None, one: Precondition
 ) -> Iterator[Target]:
-    """The targets where the parameter has another value now, or that go."""
+    """The targets where the parameter has another value now, that go, or that are created
+    with it."""
     if not one.parameter:
         for target in deployed.instances if deployed else ():
             if target.region == one.region and target not in wanted.targets:
                 yield target
         return
     for target in wanted.targets:
-        if deployed is None or target not in deployed.instances:
+        there = deployed is not None and target in deployed.instances
+        if one.region not in ("", target.region) or there is one.created:
             continue
-        if one.region not in ("", target.region):
+        if one.created:
+            if wanted.values(target).get(one.parameter) == one.value:
+                yield target
             continue
+        assert deployed
         now = deployed.values(target).get(one.parameter)
         then = wanted.values(target).get(one.parameter)
         if then == one.value and now is not None and now != one.value:
@@ -86,6 +91,8 @@ def _gets(
 def _what(one: Precondition) -> str:
     if not one.parameter:
         return "it would be removed"
+    if one.created:
+        return f"it would be created with {one.parameter} {one.value}"
     return f"{one.parameter} would become {one.value}"
 
 

@@ -52,8 +52,9 @@ def refusals(plan: Plan, allowed: Iterable[str] = ()) -> list[str]:
             kind = _deletions if left else _last_targets
             found |= dict.fromkeys(kind(plan, step, names))
         elif step.action is Action.UPDATE and not step.conditional:
-            found |= dict.fromkeys(_replacements(step, names))
-            found |= dict.fromkeys(_never(step, names))
+            blocked = any(b.startswith(f"{step.stack_set} in ") for b in plan.blocked)
+            found |= dict.fromkeys(_replacements(step, names, blocked))
+            found |= dict.fromkeys(_never(step, names, blocked))
     return list(found)
 
 
@@ -170,8 +171,9 @@ def _not_possible(plan: Plan) -> Iterator[str]:
             )
 
 
-def _replacements(step: Step, allowed: Collection[str]) -> Iterator[str]:
-    """Replacements and deletions of stateful resources by an update, each once."""
+def _replacements(step: Step, allowed: Collection[str], blocked: bool) -> Iterator[str]:
+    """Replacements and deletions of stateful resources by an update, each once. Where the
+    stack set is `blocked`, to allow them would not help, and is not offered."""
     found: dict[str, list[Target]] = {}
     for target, changes in step.changes.items():
         for change in changes:
@@ -179,17 +181,21 @@ def _replacements(step: Step, allowed: Collection[str]) -> Iterator[str]:
             if change.loses_data and not is_allowed(allowed, step.part, name, target):
                 text = (
                     f"{change.logical_id} ({change.type}) holds data and would be "
-                    f"{change.fate}; to allow that, pass "
-                    f"--allow-replacement {step.part}.{name}"
+                    f"{change.fate}"
                 )
+                if not blocked:
+                    text += (
+                        f"; to allow that, pass --allow-replacement {step.part}.{name}"
+                    )
                 found.setdefault(text, []).append(target)
     for text, targets in found.items():
         yield f"{step.stack_set} in {_places(targets)}: {text}"
 
 
-def _never(step: Step, allowed: Collection[str]) -> Iterator[str]:
+def _never(step: Step, allowed: Collection[str], blocked: bool) -> Iterator[str]:
     """Changes of what the template, the deployed or the new one, says must never change,
-    each once. A whole stack that goes is refused for its data only."""
+    each once; `blocked` as above. A whole stack that goes is refused for its data only.
+    """
     found: dict[str, list[Target]] = {}
     for target, changes in step.changes.items():
         for change in changes:
@@ -198,9 +204,10 @@ def _never(step: Step, allowed: Collection[str]) -> Iterator[str]:
                 continue
             text = (
                 f"{name} ({change.type}) would be {change.fate}, and its template says "
-                f"{'; '.join(_must_not(change))}; to allow that, pass "
-                f"--allow-replacement {step.part}.{name}"
+                f"{'; '.join(_must_not(change))}"
             )
+            if not blocked:
+                text += f"; to allow that, pass --allow-replacement {step.part}.{name}"
             found.setdefault(text, []).append(target)
     for text, targets in found.items():
         yield f"{step.stack_set} in {_places(targets)}: {text}"

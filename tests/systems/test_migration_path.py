@@ -324,7 +324,11 @@ def test_a_share_that_has_to_go_goes_somewhere(first: Config) -> None:
 
 
 def test_what_is_not_deployed_yet_has_no_order(path: dict[str, System]) -> None:
-    assert preconditions.unmet(path["resume"], {}) == []
+    assert preconditions.unmet(path["pause"], {}) == []
+    (refused,) = preconditions.unmet(path["resume"], {})
+    assert (
+        "it would be created with Promoted true; RDS would create an empty" in refused
+    )
 
 
 # --- Everything beside the path ------------------------------------------------------------

@@ -218,6 +218,15 @@ def _preconditions(config: Config, settings: Settings) -> Iterator[Precondition]
         "database-target",
         "Promoted",
         "true",
+        (),
+        "RDS would create an empty database, and no replica: set promotion.promoted: false"
+        " and roll that out, then promote it",
+        created=True,
+    )
+    yield Precondition(
+        "database-target",
+        "Promoted",
+        "true",
         (("servers", "Writes", "paused"),),
         "what is written during the promotion would be lost: set source_writes and"
         " target_writes to paused, roll that out, and wait until the replica has replayed"

@@ -131,6 +131,15 @@ def _preconditions(settings: Settings) -> Iterator[Precondition]:
             )
         yield Precondition(
             part,
+            "Promoted",
+            "true",
+            (),
+            "RDS would create an empty database, and no replica: set"
+            f" {setting}: replica and roll that out, then promote it",
+            created=True,
+        )
+        yield Precondition(
+            part,
             "Standby",
             "true",
             ((part, "Promoted", "true"),),
