@@ -83,7 +83,8 @@ format: .venv/.ready ## Format the code
 	$(BIN)/isort --quiet tapgen tests benchmarks tools
 	$(BIN)/black --quiet tapgen tests benchmarks tools
 
-picture: .venv/.ready ## Record the pictures of a rollout and of a drill in the documents
+picture: .venv/.ready ## Make the pictures in the documents: of systems, of a rollout, of a drill
+	$(BIN)/python -m tools.generate
 	$(BIN)/python -m tests.emulated.picture
 	$(BIN)/python -m tests.emulated.drill_picture
 

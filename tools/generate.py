@@ -1,20 +1,22 @@
-"""`python -m tools.generate [--check]`: write the modules that come from others."""
+"""`python -m tools.generate [--check]`: write the modules that come from others, and the
+pictures of the shipped systems."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
 import black
 import isort
 
-from tools import checkers, condition_keys, permissions
+from tapgen import blueprints
+from tools import checkers, condition_keys, permissions, pictures
 
 ROOT = Path(__file__).parents[1]
 
-MODULES: Mapping[str, Callable[[], str]] = {
+MODULES: dict[str, Callable[[], str]] = {
     **{
         f"{name.replace('.', '/')}_checker.py": partial(checkers.source, name)
         for name in checkers.MODULES
@@ -24,12 +26,19 @@ MODULES: Mapping[str, Callable[[], str]] = {
 }
 """Path of a generated module → what returns its source."""
 
+PICTURES: dict[str, Callable[[], str]] = {
+    f"docs/{name}.svg": partial(pictures.source, name) for name in blueprints.NAMES
+}
+"""Path of a picture → what draws it."""
+
 
 def stale(root: Path = ROOT) -> Iterator[tuple[Path, str]]:
-    """Yield the modules that are not what they would be now, with what they would be."""
-    for path, source in MODULES.items():
-        ordered = isort.code(source(), profile="black")
-        wanted = black.format_str(ordered, mode=black.Mode())
+    """Yield the files that are not what they would be now, with what they would be."""
+    for path, source in (MODULES | PICTURES).items():
+        wanted = source()
+        if path in MODULES:
+            ordered = isort.code(wanted, profile="black")
+            wanted = black.format_str(ordered, mode=black.Mode())
         if not (root / path).exists() or (root / path).read_text() != wanted:
             yield root / path, wanted
 

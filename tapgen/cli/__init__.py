@@ -32,6 +32,7 @@ COMMANDS = {
     "lint": ("lint", "Check templates with cfn-lint for their target regions."),
     "rules": ("rules", "List and explain tapgen's own lint rules."),
     "diff": ("diff", "Compare two templates or two systems, without AWS."),
+    "graph": ("graph", "Draw a system: regions, stack sets, and what flows between."),
     "plan": ("plan", "Show what a rollout would change, without changing it."),
     "rehearse": ("rehearse", "Run a plan on a copy of AWS, and let each target fail."),
     "rollout": ("rollout", "Deploy a system as stack sets, wave by wave."),
@@ -65,7 +66,7 @@ COMMANDS = {
 
 
 GROUPS = {
-    "Write and check": "init new import list schema templates lint rules diff",
+    "Write and check": "init new import list schema templates lint rules diff graph",
     "Every day": "plan rehearse rollout watch approve status outputs history verify drift",
     "On a bad day": "explain doctor stop resume rollback repair failover failback promote",
     "Operate": "shift migrate drill runbook limits move-admin destroy",
@@ -122,6 +123,7 @@ _ELSEWHERE = {
     "explain": "why diagnose debug",
     "status": "show describe info ps state get",
     "list": "ls",
+    "graph": "draw picture diagram topology viz",
     "bootstrap": "setup configure install",
     "outputs": "output",
     "stop": "cancel abort halt pause",

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from tapgen.errors import PlanError
 from tapgen.frozen import dataclass
-from tapgen.model import Observed, System, digest
+from tapgen.model import Observed, System, Target, Unit, digest
 from tapgen.plan import Plan
 from tapgen.report import data
 
@@ -75,6 +76,49 @@ def check(saved: Saved, plan: Plan, name: str) -> None:
     raise PlanError(
         f"{name}: out of date, nothing was changed; plan again\n" + "\n".join(changed)
     )
+
+
+def resolved(saved: Saved, system: System, name: str) -> System:
+    """Return a system with the accounts and targets that it has in its saved plan, without
+    asking AWS.
+
+    Raises PlanError where the plan is of another system, or the system's file has changed
+    since; `name` is for messages.
+    """
+    own = (system.name, system.environment, system.suffix)
+    planned = tuple(saved.content[key] for key in ("system", "environment", "suffix"))
+    if own != planned:
+        raise PlanError(
+            f"{name}: is a plan of {_title(*planned)}, not of {_title(*own)}; "
+            "name that system and its environment"
+        )
+    wanted = saved.content["wanted"]
+    names = system.organizational_units
+    found = system.resolve(
+        saved.content["admin"]["account"], {n: Unit(n, ()) for n in names}
+    )
+    stack_sets = tuple(
+        replace(s, targets=_targets(wanted.get(s.name, {}))) if s.service_managed else s
+        for s in found.stack_sets
+    )
+    found = replace(found, stack_sets=stack_sets)
+    # Who belongs to a unit, only the plan knows; the rest is in the file.
+    facts = ("template", "parameters", "targets")
+    now = {n: [one[f] for f in facts] for n, one in _wanted(found).items()}
+    if now != {n: [one[f] for f in facts] for n, one in wanted.items()}:
+        raise PlanError(
+            f"{name}: out of date, the system's file has changed since; plan again"
+        )
+    return found
+
+
+def _title(system: str, environment: str | None, suffix: str) -> str:
+    return f"{system}{f' -e {environment}' if environment else ''} (suffix {suffix})"
+
+
+def _targets(wanted: Mapping[str, Any]) -> tuple[Target, ...]:
+    pairs = (str(target).rpartition("/") for target in wanted.get("targets", ()))
+    return tuple(Target(account, region) for account, _, region in pairs)
 
 
 def _changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:

@@ -501,6 +501,8 @@ def _folded(
     """Return the topology with one lane for all places that get the same."""
     placed, edges = found
     groups = representatives.of(_resolved(system))
+    unresolved = any(t.account == SELF for s in system.stack_sets for t in s.targets)
+    number_of_own = _OWN if unresolved else ""
     lane_of = {card.id: at for card, at in placed}
     signs: dict[Target, list[Any]] = {}
     for card, at in placed:
@@ -523,7 +525,7 @@ def _folded(
     with_stacks = {at for card, at in placed if card.stack_set}
     for number, firsts in enumerate(same.values(), 1):
         places = tuple(
-            Target(_shown(account), at.region)
+            Target(SELF if account == number_of_own else account, at.region)
             for at in firsts
             for account in groups.get(at.account, (at.account,))
         )
@@ -561,10 +563,6 @@ def _folded(
 
 def _id_at(card: Card, at: Target, other: Target) -> str:
     return card.id.removesuffix(f"@{at}") + f"@{other}"
-
-
-def _shown(account: str) -> str:
-    return SELF if account == _OWN else account
 
 
 def _order(system: System) -> Any:

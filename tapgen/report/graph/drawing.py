@@ -82,16 +82,28 @@ _COLOURS: Mapping[Change, str] = {
 }
 
 
-def svg(topology: Topology, marks: Mapping[str, Mark], *, planned: bool) -> str:
-    """Return the picture of a topology, with the marks of a plan where there is one."""
-    return _Drawing(topology, marks, planned).text()
+def svg(
+    topology: Topology,
+    marks: Mapping[str, Mark],
+    *,
+    planned: bool,
+    refused: bool = False,
+) -> str:
+    """Return the picture of a topology, with the marks of a plan where there is one;
+    `refused` says that the plan cannot be rolled out."""
+    return _Drawing(topology, marks, planned, refused).text()
 
 
 class _Drawing:
     def __init__(
-        self, topology: Topology, marks: Mapping[str, Mark], planned: bool
+        self,
+        topology: Topology,
+        marks: Mapping[str, Mark],
+        planned: bool,
+        refused: bool,
     ) -> None:
-        self.topology, self.marks, self.planned = topology, marks, planned
+        self.topology, self.marks = topology, marks
+        self.planned, self.refused = planned, refused
         self.lanes = {lane.id: lane for lane in topology.lanes}
         self.edges = drawn(topology)
         self.said = {edge: words.edge(edge) for edge in self.edges}
@@ -120,16 +132,18 @@ class _Drawing:
         head = _EDGE + 46
         high = head + self.layout.height + 30 + below + _EDGE
         title = words.title(self.topology)
+        name = f"graph-{self.topology.system}-{self.topology.suffix}"
+        name = escape(name.replace(" ", "-"))
         described = " ".join(words.sentences(self.topology, self.marks))
         return "\n".join(
             [
                 f'<svg xmlns="http://www.w3.org/2000/svg" class="tapgen-graph" role="img" '
-                f'aria-labelledby="tapgen-graph-title" '
-                f'aria-describedby="tapgen-graph-text" '
+                f'aria-labelledby="{name}-title" '
+                f'aria-describedby="{name}-text" '
                 f'width="{_n(wide)}" height="{_n(high)}" '
                 f'viewBox="0 0 {_n(wide)} {_n(high)}">',
-                f'<title id="tapgen-graph-title">{escape(title)}</title>',
-                f'<desc id="tapgen-graph-text">{escape(described)}</desc>',
+                f'<title id="{name}-title">{escape(title)}</title>',
+                f'<desc id="{name}-text">{escape(described)}</desc>',
                 f"<style>{_style()}</style>",
                 f'<rect class="paper" width="{_n(wide)}" height="{_n(high)}"/>',
                 self._text(_EDGE, _EDGE + 14, title, _TITLE, "ink", bold=True),
@@ -148,6 +162,8 @@ class _Drawing:
         if self.planned:
             number = len(self.marks)
             found += f" · the plan concerns {number} of {len(self._stacks())} cards"
+        if self.refused:
+            found += " · the plan is refused"
         return found
 
     def _stacks(self) -> list[Card]:
@@ -174,11 +190,9 @@ class _Drawing:
                 yield (
                     f'<path class="band" d="M0 {_n(band.y)}H{_n(self.layout.width)}"/>'
                 )
+            if self.planned:
+                continue  # a rollout has waves of its own, which its cards name
             label = f"wave {band.wave}"
-            if not any(
-                c.wave == band.wave and c.resources for c in self.topology.cards
-            ):
-                label = "leaves"
             yield self._text(0, band.y + 26, label, _SMALL + 1, "soft")
 
     # Cards -------------------------------------------------------------------------------
@@ -412,7 +426,7 @@ def _style() -> str:
         f"{own} .band{{stroke:var(--rim);stroke-dasharray:2 4;fill:none}}",
         f"{own} .face{{fill:var(--card);stroke:var(--line)}}",
         f"{own} .copy .face{{fill:none;stroke-dasharray:4 3}}",
-        f"{own} .same{{opacity:.6}}",
+        f"{own} .same{{opacity:.75}}",
         f"{own} .ink,{own} text{{fill:var(--ink)}}",
         f"{own} text.soft{{fill:var(--soft)}}",
         f"{own} text.on{{fill:var(--paper)}}",

@@ -43,7 +43,7 @@ MEANINGS: Mapping[Change, str] = {
     Change.UPDATE: "updates the stack",
     Change.REPLACE: "replaces resources of the stack",
     Change.DELETE: "deletes the stack",
-    Change.LOSS: "may lose data",
+    Change.LOSS: "deletes, replaces or stops keeping what holds data",
     Change.REFUSED: "AWS refuses the update",
     Change.UNREAD: "cannot be read, so a change may be missing",
 }

@@ -23,6 +23,7 @@ MEANINGS: Mapping[Kind, str] = {
 """What each kind of arrow means, in the order of a legend."""
 
 _MOST_TYPES = 3
+_MOST_ACCOUNTS = 12
 
 
 def title(topology: Topology) -> str:
@@ -48,31 +49,32 @@ def summary(topology: Topology) -> str:
 def lane(one: Lane) -> tuple[str, str]:
     """Return the heading of a lane, and the line below it."""
     accounts, regions = one.accounts, one.regions
-    roles = " and ".join(one.roles)
     if len(one.places) == 1:
-        head, below = regions[0], [roles, _account(accounts[0])]
+        head, below = regions[0], [" and ".join(one.roles), _account(accounts[0])]
     elif len(accounts) == 1:
-        head = counted(len(regions), "region")
-        below = ["all the same", _account(accounts[0])]
+        head, below = counted(len(regions), "region"), [_account(accounts[0])]
     else:
-        head = counted(len(accounts), "account")
-        full = len(one.places) == len(accounts) * len(regions)
-        if len(regions) == 1:
-            head += f" in {regions[0]}"
-        elif full:
-            head += f" × {counted(len(regions), 'region')}"
-        else:
-            head += f", {counted(len(one.places), 'target')}"
-        below = ["all the same"]
-    if not one.stacks:
-        below.append("copies only")
+        head, below = counted(len(accounts), "account"), [_regions(one)]
+    below += ["all the same"] if len(one.places) > 1 else []
+    below += [] if one.stacks else ["copies only"]
     return head, " · ".join(word for word in below if word)
 
 
+def _regions(one: Lane) -> str:
+    regions = one.regions
+    if len(one.places) < len(one.accounts) * len(regions):
+        return counted(len(one.places), "target")
+    if len(regions) > 2:
+        return f"in {counted(len(regions), 'region')}"
+    return " and ".join(regions)
+
+
 def places(one: Lane) -> str:
-    """Return the accounts and regions of a lane."""
-    accounts = ", ".join(map(_account, one.accounts))
-    return f"{', '.join(one.regions)}: {accounts}"
+    """Return the accounts and regions of a lane, the first ones of many."""
+    accounts = [_account(account) for account in one.accounts[:_MOST_ACCOUNTS]]
+    if more := len(one.accounts) - len(accounts):
+        accounts.append(f"and {counted(more, 'account')} more")
+    return f"{', '.join(one.regions)}: {', '.join(accounts)}"
 
 
 def _account(account: str) -> str:
@@ -94,7 +96,7 @@ def card(one: Card) -> tuple[str, list[str]]:
         lines.append(
             f"and {counted(rest, 'other')}" if lines else counted(rest, "resource")
         )
-    return one.part, lines or ["no longer in the system's file"]
+    return one.part, lines or ["no longer in the file"]
 
 
 def resources(one: Card) -> str:
@@ -127,12 +129,17 @@ def edge(one: Edge) -> str:
 
 
 def mark(one: Mark, all_places: int) -> list[tuple[Change, str]]:
-    """Return the words of a mark on a card, the gravest first."""
-    changes = one.changes[::-1]
+    """Return the words of a mark on a card, the gravest first: what happens to the stack
+    with the waves of the rollout, and at how many of the places of its lane."""
+    found = [(change, f"{SIGNS[change]} {change}") for change in one.changes[::-1]]
+    change, text = found[-1]
+    if one.waves:
+        first, last = one.waves[0], one.waves[-1]
+        text += f", wave {first}" if first == last else f", waves {first} to {last}"
+    found[-1] = change, text
     if len(one.places) < all_places:
-        first = f"{SIGNS[changes[0]]} {changes[0]} in {len(one.places)} of {all_places}"
-        return [(changes[0], first)] + [(c, f"{SIGNS[c]} {c}") for c in changes[1:]]
-    return [(c, f"{SIGNS[c]} {c}") for c in changes]
+        found.append((change, f"in {len(one.places):,} of {all_places:,} targets"))
+    return found
 
 
 def sentences(topology: Topology, marks: Mapping[str, Mark]) -> Iterator[str]:
