@@ -133,10 +133,10 @@ def mark(one: Mark, all_places: int) -> list[tuple[Change, str]]:
     with the waves of the rollout, and at how many of the places of its lane."""
     found = [(change, f"{SIGNS[change]} {change}") for change in one.changes[::-1]]
     change, text = found[-1]
-    if one.waves:
-        first, last = one.waves[0], one.waves[-1]
-        text += f", wave {first}" if first == last else f", waves {first} to {last}"
-    found[-1] = change, text
+    if len(one.waves) == 1:
+        found[-1] = change, f"{text}, wave {one.waves[0]}"
+    elif one.waves:
+        found.append((change, f"in waves {', '.join(map(str, one.waves))}"))
     if len(one.places) < all_places:
         found.append((change, f"in {len(one.places):,} of {all_places:,} targets"))
     return found
