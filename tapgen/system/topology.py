@@ -61,7 +61,8 @@ class Card:
     `wave` numbers the waves of a first rollout, from 1. `resources` are the types that
     say what it is for, each with its number, `others` the number of the rest. `role` is
     that of its stack set. A `copy` is what a resource of another region keeps here; what
-    is `outside` belongs to no stack set of the system, and `part` is its name.
+    is `outside` belongs to no stack set of the system, and `part` is its name; `unplaced`
+    says that its region is not known, and it is in the lane of what names it.
     """
 
     id: str
@@ -74,6 +75,7 @@ class Card:
     others: int = 0
     copy: bool = False
     outside: bool = False
+    unplaced: bool = False
 
 
 @dataclass(frozen=True)
@@ -367,15 +369,22 @@ class _Reader:
         return [self.cards[key].id]
 
     def _outside(self, card: str, value: Any) -> str:
+        """Return the card of what a value names outside of the system."""
         _, target = self.sets[card]
         text = value if isinstance(value, str) else ""
-        name = re.split("[:/]", text)[-1] or _UNKNOWN
-        place = Target(target.account, _region_of(text) or target.region)
+        region = _region_of(text)
+        name = _name_in(text) or _UNKNOWN
+        place = Target(target.account, region or target.region)
         wave = next(c.wave for c in self.cards.values() if c.id == card)
         key = f"outside {name}", place
         if key not in self.cards:
             self.cards[key] = Card(
-                f"outside {name}@{place}", "", name, wave, outside=True
+                f"outside {name}@{place}",
+                "",
+                name,
+                wave,
+                outside=True,
+                unplaced=not region,
             )
         return self.cards[key].id
 
@@ -396,7 +405,7 @@ class _Reader:
         values = [mapping(record.get("AliasTarget")).get("DNSName")]
         values += _list(record.get("ResourceRecords"))
         for value in values:
-            for end, _ in self._ends(card, value) if value else ():
+            for end in self._served(card, value) if value else ():
                 yield Edge(
                     kind,
                     card,
@@ -405,6 +414,12 @@ class _Reader:
                     resource=logical_id,
                     source=policy.source if policy else "",
                 )
+
+    def _served(self, card: str, value: Any) -> list[str]:
+        """Return the cards of what answers under a name, one outside of the system if
+        none does."""
+        found = [end for end, _ in self._ends(card, value)]
+        return list(dict.fromkeys(found)) or [self._outside(card, value)]
 
     def _origins(
         self, card: str, logical_id: str, properties: Mapping[str, Any]
@@ -419,7 +434,7 @@ class _Reader:
         }
         for origin in map(mapping, _list(config.get("Origins"))):
             standby = origin.get("Id") in second
-            for end, _ in self._ends(card, origin.get("DomainName")):
+            for end in self._served(card, origin.get("DomainName")):
                 yield Edge(
                     Kind.FAILOVER if standby else Kind.TRAFFIC,
                     card,
@@ -436,10 +451,25 @@ _BY_TYPE: Mapping[str, list[Link]] = {
 }
 
 
+_HOST_REGION = re.compile(r"[.-]([a-z]{2}(?:-[a-z]+)+-\d)\.[a-z0-9.-]*amazonaws\.com")
+
+
 def _region_of(text: str) -> str:
-    """Return the region in an ARN, empty where there is none."""
+    """Return the region in an ARN or a host name of AWS, empty where there is none."""
     fields = text.split(":")
-    return fields[3] if fields[0] == "arn" and len(fields) > 3 else ""
+    if fields[0] == "arn":
+        return fields[3] if len(fields) > 3 else ""
+    found = _HOST_REGION.search(text)
+    return found[1] if found else ""
+
+
+def _name_in(text: str) -> str:
+    """Return the name of the resource in an ARN, else the text; the ARN of a load
+    balancer has an id after it."""
+    if not text.startswith("arn:"):
+        return text
+    pieces = text.split(":")[-1].split("/")
+    return pieces[2] if pieces[0] == "loadbalancer" and len(pieces) > 3 else pieces[-1]
 
 
 def _number(value: Any) -> Any:

@@ -71,6 +71,7 @@ def data(topology: Topology, plan: Plan = None) -> dict[str, Any]:
                 "role": card.role or None,
                 "copy": card.copy,
                 "outside": card.outside,
+                "unplaced": card.unplaced,
                 "resources": {kind: number for kind, number in card.resources},
                 "other_resources": card.others,
                 **({} if plan is None else {"plan": _mark(marks.get(card.id))}),

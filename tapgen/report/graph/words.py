@@ -88,7 +88,9 @@ def card(one: Card) -> tuple[str, list[str]]:
     if one.copy:
         return one.part, ["copy of the other region"]
     if one.outside:
-        return one.part, ["not of this system"]
+        return one.part, [
+            "outside, region unknown" if one.unplaced else "not of this system"
+        ]
     shown = one.resources[:_MOST_TYPES]
     lines = [_resources(kind, number) for kind, number in shown]
     rest = one.others + sum(number for _, number in one.resources[_MOST_TYPES:])

@@ -200,3 +200,16 @@ def test_a_plan_that_only_deletes_compares_nothing() -> None:
 
     assert gone and gone.not_comparable == ()
     assert "not compared" not in shown.plan(gone) + markdown.plan(gone)
+
+
+def test_a_system_is_resolved_by_its_saved_plan_unless_its_file_has_changed() -> None:
+    own = replace(WANTED, targets=(replace(EAST, account="self"),))
+    read = saved.load(text(), "p.json")
+
+    assert saved.resolved(read, make.system(own), "p.json") == make.system(WANTED)
+    for other, words in (
+        (make.system(replace(own, parameters={"Size": "9"})), "file has changed since"),
+        (replace(make.system(own), suffix="eu"), "not of demo .suffix eu."),
+    ):
+        with pytest.raises(PlanError, match=words):
+            saved.resolved(read, other, "p.json")

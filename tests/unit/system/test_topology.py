@@ -101,6 +101,28 @@ def test_traffic_of_a_migration_has_its_weights_and_dials() -> None:
     } <= found
 
 
+def test_traffic_to_a_host_outside_of_the_system_is_shown() -> None:
+    host = "there-1.us-west-2.elb.amazonaws.com"
+    record = {
+        "Type": "AWS::Route53::RecordSet",
+        "Properties": {
+            "Name": "app.example.com",
+            "Type": "CNAME",
+            "SetIdentifier": "there",
+            "Weight": 100,
+            "ResourceRecords": [host],
+        },
+    }
+    system = landing_zone(1)
+    dns = stack_set("dns", text=template(resources={"R": record}))
+    found = topology.of(replace(system, stack_sets=(dns,)))
+    (edge,) = found.edges
+    (end,) = [card for card in found.cards if card.id == edge.end]
+    (lane,) = [lane for lane in found.lanes if lane.id == end.lane]
+    assert edge.words == ("weight 100",) and end.part == host
+    assert end.outside and not end.unplaced and lane.regions == ("us-west-2",)
+
+
 def landing_zone(accounts: int) -> System:
     """The same stacks in three regions of many accounts, each with a value of its own."""
     names = [f"{200000000000 + n}" for n in range(accounts)]
@@ -198,5 +220,5 @@ def test_a_replication_to_elsewhere_is_shown_as_outside() -> None:
     )
     found = topology.of(system)
     (card,) = [card for card in found.cards if card.outside]
-    assert card.part == "theirs"
+    assert card.part == "theirs" and card.unplaced  # no ARN of a bucket has a region
     assert [e.words for e in found.edges] == [("objects",)]
