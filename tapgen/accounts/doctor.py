@@ -56,24 +56,34 @@ def examine(
 ) -> list[Check]:
     """Return all checks of a resolved system, in the order of the hops. `aws` is the
     caller, `sets` act as its operator role, and `code` is as for `bootstrap.run`."""
-    found = [_caller(aws, system.admin)]
+    away = False
+    try:
+        found = [_caller(aws, system.admin)]
+    except AwsError as error:
+        found = [_failed(_CALLER, str(system.admin), error)]
+        away = is_away(error)
     targets = sorted(
         {t for s in system.stack_sets for t in s.targets if not t.joins_later}
     )
     with ThreadPoolExecutor(AT_ONCE) as pool:
         found += pool.map(lambda t: _target(sets.aws, system, t), targets)
+    if away:  # each of them would wait with patience for the same region
+        words = f"not looked at: {system.admin.region} does not answer"
+        place = str(system.admin)
+        unknown = (Check(w, place, Verdict.UNKNOWN, words) for w in (_SETS, _ROLES))
+        return [*found, *unknown]
     found.append(_stack_sets(system, sets))
     missing = partial(unready, sets.aws, system, code)
     return [*found, *_prerequisites(system, missing)]
 
 
+_CALLER, _SETS, _ROLES = "caller and clock", "stack sets", "roles and buckets"
+
+
 def _caller(aws: Aws, admin: Target) -> Check:
-    """Who calls, and how far this machine's clock is from AWS's."""
-    what, place = "caller and clock", str(admin)
-    try:
-        answer = ask(aws.client("sts", admin, _ATTEMPTS), "get_caller_identity")
-    except AwsError as error:
-        return _failed(what, place, error)
+    """Who calls, and how far this machine's clock is from AWS's. Raises AwsError."""
+    what, place = _CALLER, str(admin)
+    answer = ask(aws.client("sts", admin, _ATTEMPTS), "get_caller_identity")
     header = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date")
     if not header:
         words = f"{answer['Arn']}; the answer has no time, so the clock is not compared"
@@ -101,7 +111,7 @@ def _target(aws: Aws, system: System, target: Target) -> Check:
 
 
 def _stack_sets(system: System, sets: StackSets) -> Check:
-    what, place = "stack sets", str(sets.admin)
+    what, place = _SETS, str(sets.admin)
     try:
         names = sets.names(system.prefix)
     except AwsError as error:
@@ -113,7 +123,7 @@ def _prerequisites(
     system: System, unready: Callable[[], bootstrap.Unready]
 ) -> Iterator[Check]:
     """What bootstrap makes: roles with every statement, buckets, trusted access."""
-    what = "roles and buckets"
+    what = _ROLES
     try:
         missing = unready()
     except AwsError as error:

@@ -56,7 +56,12 @@ def doctor_command(
     )
     code = reached.loaded.blueprint.code
     checks = doctor.examine(reached.system, reached.aws, reached.sets, code)
-    checks += _quotas(reached)
+    if any(c.what == "stack sets" and c.verdict != doctor.Verdict.OK for c in checks):
+        words = "not looked at, because stack sets cannot be read"
+        place = str(reached.system.admin)
+        checks.append(doctor.Check("quotas", place, doctor.Verdict.UNKNOWN, words))
+    else:
+        checks += _quotas(reached)
     versions = {name: version(name) for name in ("tapgen", "boto3", "botocore")}
     if output == "json":
         print_json({"versions": versions, "checks": report.data(checks)})

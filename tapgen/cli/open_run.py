@@ -142,6 +142,7 @@ def nearest(reached: Reached) -> Near:
     if not near.is_home:
         say(near.words)
         return near
+    places.require_answer(reached.sets, reached.system.prefix)
     for region, one in places.elsewhere(reached.sets, near.prefix).items():
         say(
             f"run {one.run} of {one.who} on {one.host} acted in {region}, without "

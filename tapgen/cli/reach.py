@@ -73,7 +73,7 @@ def reach_system(
     _require_journals(loaded.system, without)
     with clock.stage("connecting to AWS"):
         admin = loaded.system.admin
-        others = [target.region for target in loaded.system.journal_copies]
+        others = _others(loaded.system)
         aws = reach(default_region=admin.region, others=others, **aws_choice)
         operator = aws.assuming(loaded.system.operator_role)
         named = loaded.system.organizational_units
@@ -85,6 +85,15 @@ def reach_system(
     store = OverridesStore(local_folder() / "overrides", sets.bucket)
     sets = replace(sets, memory=Memory(store))
     return Reached(loaded, system, aws, sets, aws_choice["local"], without)
+
+
+def _others(system: System) -> list[str]:
+    """The regions to ask who calls while the first one is away: those with a copy of the
+    journal, else others of the system; two at most, because each takes its time."""
+    copies = [target.region for target in system.journal_copies]
+    places = sorted({t.region for s in system.stack_sets for t in s.targets})
+    known = dict.fromkeys((*copies, *places))
+    return [region for region in known if region != system.admin.region][:2]
 
 
 def _require_journals(system: System, without: Iterable[str]) -> None:

@@ -103,8 +103,25 @@ def nearest(sets: StackSets, prefix: str) -> Near:
             away[region] = str(error)
             continue
         return Near(prefix, home, region, bucket, away)
-    gone = "; ".join(f"{r}: {w}" for r, w in away.items())
-    raise RolloutError(
+    raise _unreadable(prefix, away)
+
+
+def require_answer(sets: StackSets, prefix: str) -> None:
+    """Raise RolloutError soon where the only region of a journal does not answer: `nearest`
+    has asked where there are others."""
+    home = sets.admin.region
+    if len(sets.buckets) > 1:
+        return
+    try:
+        lock.read(sets.bucket.hasty, prefix)
+    except AwsError as error:
+        if is_away(error):
+            raise _unreadable(prefix, {home: str(error)}) from error
+
+
+def _unreadable(prefix: str, away: Mapping[str, str]) -> RolloutError:
+    gone = "; ".join(f"{region}: {why}" for region, why in away.items())
+    return RolloutError(
         f"{prefix}: no region that has its journal answers: {gone}; try again later"
     )
 

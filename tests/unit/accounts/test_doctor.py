@@ -20,7 +20,7 @@ class Aws:
     """Answers who the caller is; `errors` has what a region raises instead, `date` the
     time in the answers."""
 
-    def __init__(self, date: str = "", **errors: AwsError) -> None:
+    def __init__(self, date: str = "", **errors: AwsError | None) -> None:
         self.date, self.errors = date, errors
 
     def client(self, service: str, target: Target, attempts: int = 0) -> Any:
@@ -70,6 +70,17 @@ def test_the_hop_that_fails_is_named(code: str, verdict: str, call: str) -> None
     assert ("does not let this caller in" in report.text(checks, "")) == (
         call == "sts:AssumeRole"
     )
+
+
+def test_what_is_behind_a_region_that_is_away_is_unknown_at_once() -> None:
+    call, code = "sts:GetCallerIdentity", "EndpointConnectionError"
+
+    checks = examined(Aws(us_east_1=AwsError(call, code, "no"), us_west_2=None))
+
+    seen = {c.what: str(c.verdict) for c in checks if c.place == str(make.EAST)}
+    assert {*seen.values()} == {"unknown"} and {"stack sets", "roles and buckets"} < {
+        *seen
+    }
 
 
 def test_a_clock_that_is_wrong_fails() -> None:

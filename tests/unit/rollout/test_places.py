@@ -159,6 +159,14 @@ def test_who_looks_reads_the_nearest_copy_and_says_which() -> None:
         places.nearest(cloud, "demo-test")  # type: ignore[arg-type]
 
 
+def test_whoever_looks_hears_at_once_that_the_only_journal_does_not_answer() -> None:
+    cloud = deployed()
+    places.require_answer(cloud, "demo-test")  # type: ignore[arg-type]
+    cloud.bucket.away = True
+    with pytest.raises(RolloutError, match="no region that has its journal answers"):
+        places.require_answer(cloud, "demo-test")  # type: ignore[arg-type]
+
+
 def test_no_answer_is_overridden_and_a_refusal_is_not() -> None:
     cloud = deployed(NEAR)
     cloud.bucket.faults.errors["read"] = [
