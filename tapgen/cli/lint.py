@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Collection
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import click
 
@@ -27,6 +27,12 @@ from tapgen.model import Finding, Severity, System
 from tapgen.report.control import visible
 from tapgen.report.counting import counted
 
+policy_option = click.option(
+    "--policy",
+    metavar="DIR",
+    help="Also run the rules in this folder (Rego, CEL, Guard) on the templates as each "
+    "target gets them; starter for those that tapgen ships.",
+)
 MOST_SHOWN = 20
 """The number of errors in the first answer; cfn-lint's has all."""
 
@@ -60,6 +66,7 @@ Form = Literal["text", "json", "sarif", "junit", "github"]
     help="Only the first answer, from AWS's cloudformation-validate. SYSTEM may also be "
     "a committed template.",
 )
+@policy_option
 def lint_command(
     systems: tuple[str, ...],
     environment: str | None,
@@ -68,14 +75,16 @@ def lint_command(
     form: Form,
     no_cache: bool,
     quick: bool,
+    policy: str | None,
 ) -> int:
     """Check SYSTEMs with cfn-lint and tapgen's rules, for exactly their target regions.
 
     Results are cached by content hash in .tapgen/lint/ and .tapgen/made/: only what has
     changed is checked again.
     """
+    rules = _policy(policy)
     if quick:
-        return _quick(systems, environment, folder, to, form)
+        return _quick(systems, environment, folder, to, form, rules)
     from tapgen.cli import cache
     from tapgen.lint import patches
 
@@ -85,6 +94,8 @@ def lint_command(
     checked = cache.check(paths, environment, to, _counter, not no_cache, first)
     stack_sets = [name for one in checked for name in one.stack_sets]
     findings = list(dict.fromkeys(f for one in checked for f in one.findings))
+    for one in _built(paths, environment) if rules else ():
+        findings += policy_findings(rules, one, to)
     if "cfnlint" in sys.modules and (slow := patches.note()):
         say(f"note: {slow}")
     return _shown(findings, form, stack_sets)
@@ -107,6 +118,7 @@ def _quick(
     folder: Path,
     to: Path,
     form: Form,
+    rules: Any = None,
 ) -> int:
     """Check with cloudformation-validate only: whole systems, and committed templates."""
     from tapgen import lint
@@ -119,12 +131,50 @@ def _quick(
     if names or not files:
         names = requested_systems(names, folder)
     paths = [system_path(name, folder) for name in names]
+    built = _built(paths, environment)
+    found, stack_sets = lint.check_quickly(built, to, files)
+    for one in built if rules else ():
+        found += policy_findings(rules, one, to)
+    return _shown(found, form, stack_sets)
+
+
+def _built(paths: list[Path], environment: str | None) -> list[System]:
     loaded = each(
         paths, lambda p: [load(p, environment)] if environment else load_all(p)
     )
-    built = [one.system for group in loaded.values() for one in group]
-    found, stack_sets = lint.check_quickly(built, to, files)
-    return _shown(found, form, stack_sets)
+    return [one.system for group in loaded.values() for one in group]
+
+
+def _policy(given: str | None) -> Any:
+    from tapgen.lint import policy
+
+    return policy.read(given) if given else None
+
+
+def policy_findings(rules: Any, system: System, to: Path) -> list[Finding]:
+    """Return what breaks a policy in a system."""
+    from tapgen.lint import policy
+
+    return policy.check(rules, system, to)
+
+
+def breaks_policy(given: str | None, system: System) -> list[Finding]:
+    """Return what breaks the policy in a folder, and print it; nothing without one."""
+    from tapgen import lint
+
+    if given is None:
+        return []
+    found = policy_findings(_policy(given), system, TEMPLATES_FOLDER)
+    if found:
+        say(lint.render(found, "text", [s.name for s in system.stack_sets]))
+    if is_broken(found):
+        say(f"refused: the policy {given} is not met")
+    return found
+
+
+def is_broken(findings: Collection[Finding]) -> bool:
+    """Whether any of these findings is an error."""
+    return any(f.severity is Severity.ERROR for f in findings)
 
 
 def _first_answer(findings: list[Finding]) -> None:

@@ -19,6 +19,7 @@ from tapgen.cli.common import (
     system_options,
     timings_option,
 )
+from tapgen.cli.lint import breaks_policy, is_broken, policy_option
 from tapgen.cli.open_run import administered, what_is_open
 from tapgen.cli.page import html_option
 from tapgen.cli.reach import (
@@ -82,6 +83,7 @@ be read.
     is_flag=True,
     help="Also ask AWS with change sets, never executed, what each stack would get.",
 )
+@policy_option
 @html_option
 def plan_command(
     system: str | None,
@@ -94,11 +96,13 @@ def plan_command(
     allowed: tuple[str, ...],
     out: Path | None,
     change_sets: bool,
+    policy: str | None,
     html: Path | None,
     **aws_choice: Any,
 ) -> int:
     """Show what a rollout of SYSTEM would change, without changing it."""
     from tapgen.cli.progress import console
+    from tapgen.lint.policy import as_data
     from tapgen.report import data, markdown, outlook, program, text
 
     clock = Timings()
@@ -125,9 +129,12 @@ def plan_command(
                 unsearched=unsearched,
             )
         ahead = replace(ahead, open_run=open_run, first=lines)
+    found = breaks_policy(policy, plan.system)
+    broken = is_broken(found)
     steps = program_of(plan) if details and plan else None
     if output == "json":
         shown = {"program": program.data(steps)} if steps else {}
+        shown |= {"policy": as_data(found)} if policy else {}
         print_json(data.plan(plan, allowed) | outlook.data(ahead) | shown)
     elif output == "markdown":
         click.echo(markdown.plan(plan, allowed, ahead), nl=False)
@@ -136,12 +143,12 @@ def plan_command(
         if steps:
             console().print(program.text(steps))
     if out:
-        save_plan(out, before, plan, allowed, read_stacks=detect_drift)
+        save_plan(out, before, plan, allowed, read_stacks=detect_drift, broken=broken)
     following = _next(reached, open_run, f" --plan {out}" if out else "")
     _write_page(html, reached, plan, allowed, ahead, following, clock)
     if timings:
         clock.show()
-    if refused(plan, allowed):
+    if refused(plan, allowed) or broken:
         return FAILED
     if plan and output == "text":
         say(following)
@@ -352,15 +359,19 @@ def save_plan(
     allowed: tuple[str, ...],
     *,
     read_stacks: bool = False,
+    broken: bool = False,
 ) -> None:
     """Save the plan without the answers of change sets, since a rollout creates none.
 
-    A plan that is refused only because of them is not saved, so it cannot be run.
+    A plan that is refused only because of them is not saved, so it cannot be run, nor one
+    of a system whose policy is `broken`.
     """
     from tapgen.plan import allowances, refusals
     from tapgen.report import saved
 
-    if refusals(plan, allowed) and not refusals(before, allowed):
+    if broken:
+        say(f"not saved: {path}: the policy is not met")
+    elif refusals(plan, allowed) and not refusals(before, allowed):
         say(
             f"not saved: {path}: the plan is refused for what AWS reports in the change "
             "sets"

@@ -24,7 +24,13 @@ from tapgen.cli.common import (
     without_option,
 )
 from tapgen.cli.confirmation import confirm, require_account, require_terminal_or
-from tapgen.cli.lint import lint_beside, lint_passes
+from tapgen.cli.lint import (
+    breaks_policy,
+    is_broken,
+    lint_beside,
+    lint_passes,
+    policy_option,
+)
 from tapgen.cli.open_run import administered, require_room, stays_open
 from tapgen.cli.plan import (
     allow_option,
@@ -74,6 +80,7 @@ Exit codes: 0 done or nothing to do, 1 failed and nothing remains changed,
 )
 @supersede_option
 @without_option
+@policy_option
 def rollout_command(
     system: str | None,
     environment: str | None,
@@ -86,6 +93,7 @@ def rollout_command(
     plan_file: Path | None,
     supersede: str | None,
     without: tuple[str, ...],
+    policy: str | None,
     **aws_choice: Any,
 ) -> int:
     """Deploy SYSTEM: show the plan, ask for confirmation, run it wave by wave.
@@ -106,6 +114,8 @@ def rollout_command(
         system, environment, folder, clock, aws_choice, without=without
     )
     require_account(reached, yes, aws_choice["account"])
+    if is_broken(breaks_policy(policy, reached.system)):
+        return FAILED
     with (
         lint_beside(reached.system) as checked,
         administered(reached, "rollout", acts=True) as near,

@@ -103,9 +103,9 @@ def _check(library: Any, engine: Any, job: Job) -> list[Finding]:
             found[Finding("", "", "E0000", Severity.ERROR, text, url=HOME)] = None
             continue
         for diagnostic in report.diagnostics:
-            finding = _finding(diagnostic)
-            if not _is_silenced(body, finding):
-                found[finding] = None
+            one = finding(diagnostic)
+            if not _is_silenced(body, one):
+                found[one] = None
     return list(found)
 
 
@@ -119,7 +119,8 @@ def _regions(body: Any, regions: Sequence[str]) -> Sequence[str]:
     return regions[:1]
 
 
-def _finding(diagnostic: Any) -> Finding:
+def finding(diagnostic: Any) -> Finding:
+    """Return a diagnostic of the library as a finding, with no stack set yet."""
     entity = diagnostic.entity
     section = _SECTIONS.get(entity.entity_type.name) if entity else None
     named = entity.logical_id if entity and section else ""
@@ -131,7 +132,7 @@ def _finding(diagnostic: Any) -> Finding:
         stack_set="",
         logical_id=named,
         rule=diagnostic.rule_id,
-        severity=_SEVERITIES[diagnostic.severity.name],
+        severity=_SEVERITIES.get(diagnostic.severity.name, Severity.INFORMATIONAL),
         message=diagnostic.message,
         path=path,
         line=diagnostic.start_line or 1,

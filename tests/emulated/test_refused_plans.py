@@ -75,8 +75,18 @@ def test_a_refused_plan_is_whole_and_allowed_by_exact_names(shop: Shell) -> None
         assert f"refused: {part}" in refused.stderr
     assert "deletion protection is on" in refused.stderr
     assert "then delete" not in refused.stderr
-    found = json.loads(shop.run(*planned, "--output", "json", expect=1).stdout)
+    own = shop.folder / "policy"
+    own.mkdir()
+    (own / "own.guard").write_text(
+        "rule west { Metadata.tapgen.Region == 'w' <<no>> }\n"
+    )
+    form = ("--output", "json", "--policy", "policy", "--out", "p.json")
+    found = json.loads(shop.run(*planned, *form, expect=1).stdout)
     assert len(found["refusals"]) == 4 and found["waves"]
+    assert {one["rule"] for one in found["policy"]} == {"west"}
+    assert not (shop.folder / "p.json").exists()
+    rolled = shop.run("rollout", "shop", "--local", "--yes", *form[2:4], expect=1)
+    assert "policy policy is not met" in rolled.stderr
 
     def allowing(*names: str, expect: int) -> str:
         given = [word for name in names for word in ("--allow-replacement", name)]
