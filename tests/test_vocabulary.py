@@ -46,7 +46,7 @@ READ = [
     *ROOT.glob("stacksets/*"),
     *ROOT.glob("templates_out/*/*"),
     *ROOT.glob("tapgen/**/*.py"),
-    *ROOT.glob("tapgen/data/*"),
+    *(p for p in ROOT.glob("tapgen/data/**/*") if p.is_file()),
 ]
 
 
