@@ -123,6 +123,7 @@ def reverted(cloud: Cloud, system: System, server: lifecycle.Server) -> None:
 
     lifecycle.add_faults(server.folder, fault)
     failed = reverting_run(lambda event: None)
+    lifecycle.clear_faults(server.folder)
     (why,) = failed.failures
     assert "UPDATE_ROLLBACK_COMPLETE: AppLogGroup: not today" in why.reason
     assert "seconds" not in why.reason, "it has ended: nobody has waited for long"

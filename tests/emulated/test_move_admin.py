@@ -128,7 +128,7 @@ def away(server: lifecycle.Server, cloud: Cloud) -> Iterator[Callable[[str], Non
     def go(region: str) -> None:
         match = {"region": region, "account": cloud.account, "times": "always"}
         fault = {"effect": "unavailable", "match": match}
-        (one,) = lifecycle.add_faults(server.folder, fault)
+        *_, one = lifecycle.add_faults(server.folder, fault)
         added.append(one["id"])
 
     yield go

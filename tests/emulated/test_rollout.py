@@ -574,7 +574,9 @@ def refuse_assume_role(server: lifecycle.Server, account: str) -> str:
     """Let no policy allow an account to assume a role; return the fault."""
     calls = {"service": "sts", "action": "AssumeRole", "account": account}
     match = {**calls, "times": "always"}
-    (fault,) = lifecycle.add_faults(server.folder, {"effect": "denied", "match": match})
+    *_, fault = lifecycle.add_faults(
+        server.folder, {"effect": "denied", "match": match}
+    )
     return str(fault["id"])
 
 

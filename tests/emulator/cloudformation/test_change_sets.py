@@ -184,6 +184,7 @@ def test_a_drift_aware_change_set_brings_resources_back(
     made = client.create_change_set(**look, DeploymentMode="REVERT_DRIFT")
     client.execute_change_set(ChangeSetName=made["Id"], ClientRequestToken="t0")
     place.outputs("demo", "UPDATE_ROLLBACK_COMPLETE")
+    lifecycle.clear_faults(server.folder)
     names = ["DelaySeconds"]
     now = sqs.get_queue_attributes(QueueUrl=url("changed"), AttributeNames=names)
     assert now["Attributes"]["DelaySeconds"] == "9"
