@@ -379,7 +379,7 @@ def test_the_page_lists_every_setting_and_part(name: str) -> None:
     for part, wave in waves.items():
         row = rf"^\| `{part}`[^|]*\|[^|]*\| {wave} \|"
         assert re.search(row, page, re.MULTILINE), (part, wave)
-    assert "```mermaid" in page
+    assert f"]({name}.svg)" in page
 
 
 def test_no_server_is_judged_before_its_start_may_have_ended() -> None:
