@@ -91,7 +91,7 @@ def run_bootstrap(reached: Reached, assume_role: str | None) -> list[str]:
         system,
         code=reached.loaded.blueprint.code,
         deployed_types=deployed_types(observed),
-        unbounded=_unbounded(observed),
+        unbounded=are_unbounded(observed),
         on_event=lambda line: None if line.endswith("up to date") else say(line),
     )
 
@@ -105,7 +105,7 @@ def copy_journal(reached: Reached) -> Iterator[str]:
             yield f"copied the journal to {sides.other}: {count} objects"
 
 
-def _unbounded(observed: Mapping[str, Observed]) -> bool:
+def are_unbounded(observed: Mapping[str, Observed]) -> bool:
     """Whether roles are deployed without their permissions boundary, or may be."""
     from tapgen.accounts import roles
     from tapgen.model import InstanceStatus

@@ -68,6 +68,10 @@ class Copy:
         """Let a stack fail at its nth resource."""
         self.lifecycle.add_faults(self.server.folder, _fault(one, nth))
 
+    def has_failed(self) -> bool:
+        """Whether a stack has got to the resource at which it was to fail."""
+        return any(one["fired"] for one in self.lifecycle.faults(self.server.folder))
+
 
 def _fault(one: Failing, nth: int) -> dict[str, Any]:
     name, target, kind = one

@@ -54,7 +54,7 @@ Gates are left out: no alarm, probe, command or approval is waited for. The role
 that tapgen bootstrap creates, and "tapgen local" lists what the embedded AWS does not do.
 
 Exit codes: 0 nothing was found, 2 a failure would leave something that has to be mended by
-hand or would lose data, or the plan fails by itself, 1 error, 130 interrupted.
+hand or would lose data, could not be tried, or the plan fails by itself, 1 error, 130 interrupted.
 """
 
 FEW = 30
@@ -188,11 +188,15 @@ def _rehearse(
 def _bootstrap(here: Reached, observed: Mapping[str, Observed]) -> None:
     """Create the roles and buckets that `tapgen bootstrap` would create."""
     from tapgen.accounts import bootstrap
-    from tapgen.cli.bootstrap import deployed_types
+    from tapgen.cli.bootstrap import are_unbounded, deployed_types
 
-    code = here.loaded.blueprint.code
-    types = deployed_types(observed)
-    bootstrap.run(here.aws, here.system, code=code, deployed_types=types)
+    bootstrap.run(
+        here.aws,
+        here.system,
+        code=here.loaded.blueprint.code,
+        deployed_types=deployed_types(observed),
+        unbounded=are_unbounded(observed),
+    )
 
 
 def _differences(plan: Plan, copy: Plan | None) -> Iterator[str]:
@@ -391,6 +395,8 @@ class _Scene:
             ended = _run(here, self.allowed, self.room.stopping)
             reason = "; ".join(ended.lines[:1])
             trial = replace(trial, fails=ended.resource, reason=reason)
+            if not copy.has_failed():
+                return replace(trial, result=Result.UNTRIED)
             return self._judged(trial, here, ended)
 
     def _judged(self, trial: Trial, here: Reached, ended: _Ended) -> Trial:

@@ -16,6 +16,11 @@ class Result(StrEnum):
     CONTINUES = "left, and the next rollout is green"
     BY_HAND = "by hand"
     NOTHING = "cannot fail"
+    UNTRIED = "not tried"
+
+
+FINDINGS = (Result.BY_HAND, Result.UNTRIED)
+"""What somebody should know before the rollout."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +48,7 @@ class Trial:
     @property
     def is_finding(self) -> bool:
         """Whether somebody should know before the rollout."""
-        return bool(self.lost) or self.result is Result.BY_HAND
+        return bool(self.lost) or self.result in FINDINGS
 
 
 @dataclass(frozen=True)

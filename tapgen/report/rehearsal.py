@@ -8,7 +8,7 @@ from typing import Any
 from rich.markup import escape
 
 from tapgen.model import Target
-from tapgen.model.rehearsals import Rehearsal, Result, Trial
+from tapgen.model.rehearsals import FINDINGS, Rehearsal, Result, Trial
 from tapgen.report.control import printable
 from tapgen.report.counting import counted
 from tapgen.report.targets import target_list
@@ -19,6 +19,7 @@ _MARKS = {
     Result.CONTINUES: "[yellow]![/]",
     Result.BY_HAND: "[red]✗[/]",
     Result.NOTHING: "[dim]-[/]",
+    Result.UNTRIED: "[red]?[/]",
 }
 _MEANINGS = {
     Result.GREEN: "the rollout is green all the same",
@@ -26,6 +27,7 @@ _MEANINGS = {
     Result.CONTINUES: "something is left; the next rollout goes on and is green",
     Result.BY_HAND: "to be mended by hand: the next rollout is not green",
     Result.NOTHING: "cannot fail: no resource of its stack changes",
+    Result.UNTRIED: "not tried: the rollout did not get to the resource that was to fail",
 }
 
 
@@ -37,7 +39,7 @@ def text(found: Rehearsal) -> str:
     lines = [f"[bold]rehearsal of {escape(name)}[/] on a copy of {stacks}"]
     lines += [f"  {escape(line)}" for line in _copied(found)]
     lines += [*_by_itself(found)]
-    for result in (Result.BY_HAND, *(r for r in Result if r is not Result.BY_HAND)):
+    for result in sorted(Result, key=lambda r: r not in FINDINGS):
         some = [t for t in found.trials if t.result is result]
         if some:
             lines += ["", f"{_MARKS[result]} {_MEANINGS[result]}"]

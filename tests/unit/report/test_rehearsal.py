@@ -32,7 +32,7 @@ def test_what_is_worst_comes_first_and_every_loss_is_named() -> None:
     order = [text.index(words) for words in ("by hand", "all the same", "restored")]
     assert order == sorted(order)
     assert GONE in text and "222222222222 in us-east-1" in text
-    assert "7 failing targets" in text and "data is lost in 1" in text
+    assert "8 failing targets" in text and "data is lost in 1" in text
     assert found.has_findings
     assert rehearsal.data(found)["trials"][-1]["lost"] == [GONE]
 
@@ -56,5 +56,6 @@ def test_only_what_somebody_has_to_know_is_a_finding() -> None:
     fine = (Result.GREEN, Result.RESTORED, Result.CONTINUES, Result.NOTHING)
     assert not replace(PLAIN, trials=tuple(map(trial, fine))).has_findings
     assert replace(PLAIN, trials=(trial(Result.BY_HAND),)).has_findings
+    assert replace(PLAIN, trials=(trial(Result.UNTRIED),)).has_findings
     assert replace(PLAIN, failures=("it fails",)).has_findings
     assert replace(PLAIN, unfinished=1).has_findings
