@@ -579,7 +579,7 @@ class Engine:
         """Look whether a gate holds; its evidence goes into the journal."""
         gate = gating.gate_of(one.step)
         known = self.evidence.get(one.id)
-        now = datetime.now(UTC)
+        now = datetime.fromtimestamp(self.ways.wall(), UTC)
         if known and (now - known.at).total_seconds() < known.again:
             return False
         if isinstance(

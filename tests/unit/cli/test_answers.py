@@ -13,7 +13,7 @@ from tapgen.cli.answers import Terminal, answer_gates
 from tapgen.errors import RolloutError
 from tapgen.rollout import places
 from tests.unit.rollout.fakes import Cloud
-from tests.unit.rollout.test_gating import APPROVE, BEFORE, NAME, WANTED, run
+from tests.unit.rollout.test_gating import APPROVE, BEFORE, NAME, WANTED, Slept, run
 
 WAITS = rollout.Event("gate", "somebody approves", status="WAITING")
 
@@ -45,12 +45,16 @@ def test_a_gate_is_answered_at_the_terminal(
     lines: list[str] = []
     terminal = Terminal(lambda event: lines.append(event.message), answer, stream)
 
+    clock = Slept()
+
     def sleep(seconds: float) -> None:
         if terminal.waiting:
             write(word)
-        terminal.sleep(min(seconds, 0.1))
+        terminal.sleep(0.0)
+        clock.sleep(seconds)
 
-    ended, _ = run(cloud, WANTED, APPROVE, sleep=sleep, screen=terminal.on_event)
+    ways: Any = {"sleep": sleep, "wall": clock.wall, "screen": terminal.on_event}
+    ended, _ = run(cloud, WANTED, APPROVE, **ways)
 
     assert ended.green == approved
     assert cloud.sets[NAME].parameters == {"Size": "2" if approved else "1"}

@@ -6,7 +6,7 @@ import itertools
 import json
 import time
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -75,7 +75,20 @@ def evidence(cloud: Cloud, run: str) -> list[dict[str, Any]]:
     return [event["evidence"] for event in events if "evidence" in event]
 
 
-def answering(cloud: Cloud, *, approved: bool) -> Callable[[float], None]:
+@dataclass
+class Slept:
+    """A clock for which sleeping takes no time."""
+
+    seconds: float = 0.0
+
+    def sleep(self, seconds: float) -> None:
+        self.seconds += seconds
+
+    def wall(self) -> float:
+        return time.time() + self.seconds
+
+
+def answering(cloud: Cloud, clock: Slept, *, approved: bool) -> Callable[[float], None]:
     """A sleep during which somebody answers."""
 
     def sleep(seconds: float) -> None:
@@ -86,7 +99,7 @@ def answering(cloud: Cloud, *, approved: bool) -> Callable[[float], None]:
             store, folder = cloud.bucket, found.journal.folder
             if gating.approval(store, folder, id) is None:
                 gating.answer(found.journal, id, approved=approved, by="Ada")
-        time.sleep(seconds / 10)
+        clock.sleep(seconds)
 
     return sleep
 
@@ -122,8 +135,9 @@ def test_a_command_gets_the_facts_of_its_run(cloud: Cloud) -> None:
 def test_a_run_waits_for_an_approval_and_obeys_it(cloud: Cloud, approved: bool) -> None:
     before = cloud.everything()
 
-    sleep = answering(cloud, approved=approved)
-    ended, lines = run(cloud, WANTED, APPROVE, sleep=sleep)
+    clock = Slept()
+    sleep = answering(cloud, clock, approved=approved)
+    ended, lines = run(cloud, WANTED, APPROVE, sleep=sleep, wall=clock.wall)
 
     assert ended.green == approved
     if not approved:
@@ -139,7 +153,7 @@ def test_an_approval_may_come_while_nobody_runs_the_run(cloud: Cloud) -> None:
     ended, lines = run(cloud, WANTED, APPROVE, stopping=waits)
     assert ended.interrupted
     assert ended.open
-    answering(cloud, approved=True)(0)
+    answering(cloud, Slept(), approved=True)(0)
 
     again = resume(cloud)
 
@@ -226,7 +240,7 @@ def test_who_stops_a_run_need_not_wait_for_its_gate(
     assert not evidence(cloud, ended.run)
     cloud.alarms = {"errors": "ALARM"}
     if made is asks:
-        answering(cloud, approved=False)(0)
+        answering(cloud, Slept(), approved=False)(0)
     again = resume(cloud)
     assert again and (again.green if made is runs else again.restored == (NAME,))
     (found,) = evidence(cloud, ended.run)
