@@ -1,6 +1,6 @@
-"""What all tests share: properties are never judged by their speed.
+"""What all tests share: no long pauses, and properties are never judged by their speed.
 
-They are tried on the same examples in every run, so that a run fails only for what has
+Properties are tried on the same examples in every run, so that a run fails only for what has
 been changed since the last one; `make soak` (TAPGEN_SOAK) looks for new examples.
 """
 
@@ -12,6 +12,13 @@ from hypothesis import HealthCheck, settings
 from hypothesis.internal.conjecture import providers
 
 SOAK = "TAPGEN_SOAK" in os.environ
+
+# Calls that get no answer are repeated after a twentieth of the time, as AWS's SDKs do by
+# default from November 2026 on (SDKs and Tools reference, "Retry behavior":
+# docs.aws.amazon.com/sdkref/latest/guide/feature-retry-behavior.html). Tests that have a
+# region go away waited for a minute. botocore looks when it is imported; commands in a
+# process of their own, which get nobody's AWS settings, keep the pauses of before.
+os.environ["AWS_NEW_RETRIES_2026"] = "true"
 
 settings.register_profile(
     "tapgen",
