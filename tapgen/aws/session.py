@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from tapgen.aws.clients import AT_ONCE, Caller, Client, Clients
@@ -385,7 +386,18 @@ def _bare() -> Any:
     import botocore.session
 
     nowhere = (None, None, None, None)  # no config key, no variable, no default
-    return botocore.session.Session(session_vars={"profile": nowhere})
+    bare = botocore.session.Session(session_vars={"profile": nowhere})
+    bare.register_component("data_loader", _descriptions())
+    return bare
+
+
+@cache
+def _descriptions() -> Any:
+    """AWS's descriptions of its services, which all such sessions share: reading them takes
+    most of the time of making clients."""
+    import botocore.loaders
+
+    return botocore.loaders.create_loader(os.environ.get("AWS_DATA_PATH"))
 
 
 def _rereading(

@@ -27,6 +27,7 @@ from typing import Any
 
 import tapgen
 from tapgen import cli
+from tapgen.aws import session
 
 # What asks. Without `site`, as it only needs the standard library.
 SCRIPT = """\
@@ -43,6 +44,7 @@ sys.exit(ended[0] if ended else "the process that forks has gone")
 
 NOT_OF_COMMANDS = ("tapgen.__main__", "tapgen.emulator", "tapgen.handlers")
 LATER = ("boto3.s3.inject", "botocore.client", "botocore.httpsession", "orjson")
+CALLED = ("cloudformation", "cloudwatch", "ec2", "iam", "lambda", "s3", "ssm", "sts")
 
 
 ending = ExitStack()
@@ -114,6 +116,9 @@ def _import_everything() -> None:
             importlib.import_module(found.name)
     for name in LATER:
         importlib.import_module(name)
+    nowhere = session.connect_local("http://127.0.0.1:1", "us-east-1").session
+    for service in CALLED:  # reads AWS's description of it
+        nowhere.client(service, "us-east-1")
 
 
 def main() -> int:
