@@ -8,14 +8,18 @@ from __future__ import annotations
 
 import gc
 import importlib
+import os
 import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from tapgen.errors import TapgenError
 from tapgen.report.control import visible
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 DONE, FAILED, CHANGES, PARTIAL, USAGE, INTERRUPTED = 0, 1, 2, 3, 64, 130
 """Exit codes; `lint` alone follows cfn-lint's. The table is in docs/commands.md."""
@@ -29,6 +33,7 @@ COMMANDS = {
     "list": ("list", "List the systems, their environments and regions."),
     "schema": ("schema", "Print the JSON Schema of a system's YAML file."),
     "templates": ("templates", "Write the CloudFormation templates of systems."),
+    "fmt": ("fmt", "Format the YAML files of systems, and YAML templates."),
     "lint": ("lint", "Check templates with cfn-lint for their target regions."),
     "rules": ("rules", "List and explain tapgen's own lint rules."),
     "diff": ("diff", "Compare two templates or two systems, without AWS."),
@@ -62,22 +67,28 @@ COMMANDS = {
     "limits": ("status", "Show AWS quotas and whether a system fits into them."),
     "outputs": ("status", "Show the outputs of a system, by part and region."),
     "local": ("local", "Start, stop and inspect the embedded AWS."),
+    "completion": ("completion", "Print the completion script of bash, zsh or fish."),
 }
 
 
+COMPLETE = "_TAPGEN_COMPLETE"
+"""The variable with which the script of a shell asks for completions."""
+
 GROUPS = {
-    "Write and check": "init new import list schema templates lint rules diff graph",
+    "Write and check": "init new import list schema templates fmt lint rules diff graph",
     "Every day": "plan rehearse rollout watch approve status outputs history verify drift",
     "On a bad day": "explain doctor stop resume rollback repair failover failback promote",
     "Operate": "shift migrate drill runbook limits move-admin destroy",
-    "Set up": "bootstrap pipeline local",
+    "Set up": "bootstrap pipeline local completion",
 }
 """The commands as `tapgen --help` lists them."""
 
 
 # Commands that end soon, without threads: what they make is never collected, and the
 # process ends without taking it apart. (Lint collects while cfn-lint runs.)
-_ONE_SHOT = frozenset("init new list schema templates lint rules diff".split())
+_ONE_SHOT = frozenset(
+    "init new list schema templates fmt lint rules diff completion".split()
+)
 
 
 class _Commands(click.Group):
@@ -95,6 +106,19 @@ class _Commands(click.Group):
         module = importlib.import_module(f"tapgen.cli.{COMMANDS[name][0]}")
         command: click.Command = getattr(module, f"{name.replace('-', '_')}_command")
         return command
+
+    def shell_complete(
+        self, ctx: click.Context, incomplete: str
+    ) -> list[CompletionItem]:
+        from click.shell_completion import CompletionItem
+
+        found = [
+            CompletionItem(name, help=line)
+            for name, (_, line) in COMMANDS.items()
+            if name.startswith(incomplete)
+        ]
+        # click's own list of commands imports each of them.
+        return [*found, *click.Command.shell_complete(self, ctx, incomplete)]
 
     def format_commands(self, ctx: click.Context, formatter: Any) -> None:
         for title, names in GROUPS.items():
@@ -118,6 +142,7 @@ _ELSEWHERE = {
     "provision execute run",
     "plan": "preview changes whatif what-if dry-run dryrun changeset change-set",
     "lint": "validate check test",
+    "fmt": "format",
     "templates": "build synth synthesize generate render compile package",
     "history": "log events runs",
     "explain": "why diagnose debug",
@@ -180,6 +205,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if arguments is not None:
         with process.handled(process.interrupt):
             return _run(arguments)
+    if COMPLETE in os.environ:
+        importlib.import_module("tapgen.cli.completion")
     # Collecting garbage takes a tenth of a short command, for memory that its end
     # frees anyway (decision 18).
     gc.disable()

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from tapgen.cli import near
+from tapgen.cli import near, suggest
 from tapgen.errors import ConfigError, LocalError
 from tapgen.frozen import dataclass
 from tapgen.model import System
@@ -27,7 +27,7 @@ if TYPE_CHECKING:  # slow to import, and not needed where nothing has changed
 
 LOCAL_FOLDER = Path(".tapgen")
 LINT_FOLDER = LOCAL_FOLDER / "lint"
-TEMPLATES_FOLDER = Path("templates_out")
+TEMPLATES_FOLDER = suggest.TEMPLATES_FOLDER
 
 F = TypeVar("F", bound=Callable[..., Any])
 T = TypeVar("T")
@@ -56,9 +56,18 @@ environment_option = click.option(
     "--environment",
     envvar="TAPGEN_ENVIRONMENT",
     metavar="NAME",
+    shell_complete=suggest.environments,
     help="Apply this entry of `environments:` to the config.",
 )
-system_argument = click.argument("system", required=False, metavar="[SYSTEM]")
+system_argument = click.argument(
+    "system",
+    required=False,
+    metavar="[SYSTEM]",
+    shell_complete=suggest.systems_and_files,
+)
+systems_argument = click.argument(
+    "systems", nargs=-1, metavar="[SYSTEM]...", shell_complete=suggest.systems_and_files
+)
 system_options = options(system_argument, environment_option, stacksets_option)
 output_option = click.option(
     "--output",
@@ -96,6 +105,7 @@ without_option = click.option(
     "without",
     metavar="REGION",
     multiple=True,
+    shell_complete=suggest.regions,
     help="Go on although this region, which has a copy of the journal, does not answer.",
 )
 aws_options = options(
@@ -107,7 +117,11 @@ aws_options = options(
     ),
     click.option("-p", "--profile", metavar="NAME", help="AWS profile [AWS_PROFILE]."),
     click.option(
-        "-r", "--region", metavar="REGION", help="Default region for AWS calls."
+        "-r",
+        "--region",
+        metavar="REGION",
+        shell_complete=suggest.regions,
+        help="Default region for AWS calls.",
     ),
     click.option(
         "--account",

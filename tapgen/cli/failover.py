@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from tapgen.cli import suggest
 from tapgen.cli.confirmation import confirm, require_typed
 from tapgen.cli.operating import (
     CODES,
@@ -48,6 +49,7 @@ Examples:
     "--to",
     metavar="ROLE",
     default="",
+    shell_complete=suggest.roles,
     help="Region role or region to move to [the last region role].",
 )
 @click.option(

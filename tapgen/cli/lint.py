@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 import click
 
+from tapgen.cli import suggest
 from tapgen.cli.common import (
     LINT_FOLDER,
     TEMPLATES_FOLDER,
@@ -20,6 +21,7 @@ from tapgen.cli.common import (
     say,
     stacksets_option,
     system_path,
+    systems_argument,
 )
 from tapgen.cli.files import folder_option, requested_systems
 from tapgen.errors import TapgenError
@@ -45,8 +47,14 @@ Form = Literal["text", "json", "sarif", "junit", "github"]
     "Exit codes are cfn-lint's: 0 clean, 2 errors, 4 warnings, 8 informational, added up; "
     "1 when the config is wrong.",
 )
-@click.argument("systems", nargs=-1, metavar="[SYSTEM]...")
-@click.option("-e", "--environment", metavar="NAME", help="Only this environment.")
+@systems_argument
+@click.option(
+    "-e",
+    "--environment",
+    metavar="NAME",
+    shell_complete=suggest.environments,
+    help="Only this environment.",
+)
 @stacksets_option
 @folder_option
 @click.option(

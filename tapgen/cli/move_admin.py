@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from tapgen.cli import DONE, FAILED, INTERRUPTED, PARTIAL
+from tapgen.cli import DONE, FAILED, INTERRUPTED, PARTIAL, suggest
 from tapgen.cli.bootstrap import run_bootstrap
 from tapgen.cli.common import (
     Timings,
@@ -60,6 +60,7 @@ _ONLY_THERE = (
     "--to",
     metavar="REGION",
     required=True,
+    shell_complete=suggest.regions,
     help="The new administration region: one with a copy of the journal.",
 )
 @click.option("--dry-run", is_flag=True, help="Show what would be done, and end.")

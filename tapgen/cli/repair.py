@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from tapgen.cli import DONE, FAILED, INTERRUPTED
+from tapgen.cli import DONE, FAILED, INTERRUPTED, suggest
 from tapgen.cli.common import (
     Timings,
     assume_role_option,
@@ -52,6 +52,7 @@ interrupted.
     "--only",
     metavar="NAME",
     multiple=True,
+    shell_complete=suggest.stack_sets,
     help="Repair only this: a PART, an ACCOUNT/REGION, or PART@ACCOUNT/REGION; more "
     "than once for several.",
 )

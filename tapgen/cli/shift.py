@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tapgen.cli import DONE
+from tapgen.cli import DONE, suggest
 from tapgen.cli.common import print_json, say
 from tapgen.cli.confirmation import confirm
 from tapgen.cli.operating import (
@@ -102,6 +102,7 @@ def _bake(context: click.Context, option: click.Parameter, text: str) -> float:
     "role",
     metavar="ROLE",
     default="",
+    shell_complete=suggest.roles,
     help="Region role or region, where each region has its own shares.",
 )
 @click.option(

@@ -14,6 +14,7 @@ from tapgen.cli.common import (
     say,
     stacksets_option,
     system_path,
+    systems_argument,
     timings_option,
 )
 from tapgen.cli.files import folder_option, name_clashes, requested_systems
@@ -26,7 +27,7 @@ from tapgen.report.counting import counted
     epilog="\b\nExamples:\n  tapgen templates\n  tapgen templates secure_network --check\n\n"
     "Exit codes: 0 written (or, with --check, up to date), 2 stale, 1 error.",
 )
-@click.argument("systems", nargs=-1, metavar="[SYSTEM]...")
+@systems_argument
 @stacksets_option
 @folder_option
 @click.option(

@@ -184,9 +184,6 @@ def _stack_set(name: str, part: Part, waits: Sequence[str]) -> Iterator[str]:
     for target in sorted(part.ids):
         yield f"      - {_pair(target)}"
     names = dict.fromkeys(one.name for one in part.stacks)
-    yield f"    imported: [{', '.join(map(_key, names))}]"
-    if waits:
-        yield f"    depends_on: [{', '.join(map(_key, waits))}]"
     if part.parameters:
         yield "    parameters:"
         for key, value in part.parameters.items():
@@ -195,7 +192,11 @@ def _stack_set(name: str, part: Part, waits: Sequence[str]) -> Iterator[str]:
         yield "    overrides:"
     for target, own in sorted(part.overrides.items()):
         values = ", ".join(f"{_key(k)}: {_text(v)}" for k, v in own.items())
-        yield f"      - {_pair(target)[:-1]}, parameters: {{{values}}}}}"
+        where = f"region: {target.region}, account: {_text(target.account)}"
+        yield f"      - {{{where}, parameters: {{{values}}}}}"
+    if waits:
+        yield f"    depends_on: [{', '.join(map(_key, waits))}]"
+    yield f"    imported: [{', '.join(map(_key, names))}]"
 
 
 def _pair(target: Target) -> str:

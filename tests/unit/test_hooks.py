@@ -27,7 +27,7 @@ def test_a_hook_runs_a_command_that_there_is(hook: dict[str, object]) -> None:
     assert hook.get("pass_filenames", True) is ("--quick" in options)
 
 
-def test_there_are_hooks_for_templates_and_lint() -> None:
+def test_there_are_hooks_for_the_form_templates_and_lint() -> None:
     assert [hook["id"] for hook in HOOKS] == [
-        *("tapgen-templates", "tapgen-lint-quick", "tapgen-lint")
+        *("tapgen-fmt", "tapgen-templates", "tapgen-lint-quick", "tapgen-lint")
     ]

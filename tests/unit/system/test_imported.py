@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from tapgen import blueprints, config
 from tapgen.aws.existing import Existing, Wanted
+from tapgen.config import canonical
 from tapgen.config.stack_sets import MOST_PART, PART, RESERVED
 from tapgen.model import Target
 from tapgen.system import importable, imported
@@ -145,6 +146,11 @@ def test_the_written_config_gives_each_stack_the_values_that_it_has(
         path.parent.mkdir(exist_ok=True)
         path.write_text(text)
 
+    config_file = folder / "shop.yaml"
+    assert (
+        canonical.system(config_file.read_text(), config_file)
+        == config_file.read_text()
+    )
     system = build(folder / "shop.yaml")
 
     (s,) = system.stack_sets
