@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -145,7 +145,9 @@ def plan_command(
     if out:
         save_plan(out, before, plan, allowed, read_stacks=detect_drift, broken=broken)
     following = _next(reached, open_run, f" --plan {out}" if out else "")
-    _write_page(html, reached, plan, allowed, ahead, following, clock)
+    goes_on = following if plan and not broken else ""
+    checked = found if policy else None
+    _write_page(html, reached, (plan, ahead, allowed, goes_on), checked, clock)
     if timings:
         clock.show()
     if refused(plan, allowed) or broken:
@@ -160,23 +162,27 @@ def plan_command(
 def _write_page(
     path: Path | None,
     reached: Reached,
-    plan: Any,
-    allowed: tuple[str, ...],
-    ahead: Any,
-    following: str,
+    planned: tuple[Any, ...],
+    policy: Sequence[Any] | None,
     clock: Timings,
 ) -> None:
-    """Write the plan as a page, where one is wanted, with the findings of lint."""
+    """Write what is planned as a page, where one is wanted, with what breaks the policy,
+    None without one, and what lint finds."""
     from tapgen.cli import page
     from tapgen.report.page import Planned
+    from tapgen.system import topology
 
     if path is None:
         return
-
     with clock.stage("lint"):
         found = page.findings(reached.system)
-    planned = Planned(plan, ahead, allowed, following if plan else "")
-    page.write(path, page.about(reached, "Plan", planned=planned, findings=found))
+    sections = {
+        "planned": Planned(*planned),
+        "topology": topology.of(reached.system),
+        "policy": policy,
+        "findings": found,
+    }
+    page.write(path, page.about(reached, "Plan", **sections))
 
 
 def _next(reached: Reached, open_run: Any, saved: str) -> str:

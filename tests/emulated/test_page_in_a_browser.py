@@ -128,6 +128,9 @@ def test_it_fits_a_telephone_and_a_wide_screen(
             viewport={"width": width, "height": 900},
         )
         assert shown.evaluate("document.documentElement.scrollWidth") <= width
+        picture = shown.locator(".picture")
+        room = picture.evaluate("one => [one.clientWidth, one.scrollWidth]")
+        assert room[0] < room[1] or width == WIDE  # it scrolls in its own box
         dark = shown.evaluate("getComputedStyle(document.body).backgroundColor")
         assert (dark == "rgb(255, 255, 255)") == (scheme == "light")
         assert complaints == []

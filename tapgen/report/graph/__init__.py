@@ -31,6 +31,14 @@ def svg(topology: Topology, plan: Plan = None) -> str:
     return drawing.svg(shown, marks, planned=plan is not None, refused=refused)
 
 
+def style() -> str:
+    """Return the content of the `<style>` of every `svg`, for a page that allows it by its
+    hash."""
+    from tapgen.report.graph import drawing
+
+    return drawing.style()
+
+
 def mermaid(topology: Topology, plan: Plan = None) -> str:
     """Return a topology as a Mermaid flowchart, in which a plan is marked."""
     from tapgen.report.graph import texts

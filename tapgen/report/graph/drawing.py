@@ -144,7 +144,7 @@ class _Drawing:
                 f'viewBox="0 0 {_n(wide)} {_n(high)}">',
                 f'<title id="{name}-title">{escape(title)}</title>',
                 f'<desc id="{name}-text">{escape(described)}</desc>',
-                f"<style>{_style()}</style>",
+                f"<style>{style()}</style>",
                 f'<rect class="paper" width="{_n(wide)}" height="{_n(high)}"/>',
                 self._text(_EDGE, _EDGE + 14, title, _TITLE, "ink", bold=True),
                 self._text(_EDGE, _EDGE + 33, self._subtitle(), _SMALL + 1, "soft"),
@@ -415,7 +415,8 @@ def _variables(colours: Mapping[str, str]) -> str:
     return ";".join(f"--{name}:{colour}" for name, colour in colours.items())
 
 
-def _style() -> str:
+def style() -> str:
+    """Return the style of every picture, for a page that allows it by its hash."""
     own = ".tapgen-graph"
     rules = [
         f"{own}{{{_variables(_LIGHT)};font-family:{_FONT};background:var(--paper)}}",

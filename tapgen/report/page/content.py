@@ -9,6 +9,7 @@ from tapgen.frozen import dataclass
 from tapgen.model import Finding, System
 from tapgen.plan import Plan
 from tapgen.report.outlook import Outlook
+from tapgen.system.topology import Topology
 
 
 @dataclass(frozen=True)
@@ -26,8 +27,9 @@ class Planned:
 class Page:
     """A page about a system: `about` is the first word of its title.
 
-    `findings` are those of lint, None where nothing was checked. `unread` says what could
-    not be read, and so is missing in this page.
+    `topology` is that of the system, resolved; its picture marks what is planned.
+    `findings` are those of lint, `policy` what breaks a policy, each None where nothing was
+    checked. `unread` says what could not be read, and so is missing in this page.
     """
 
     about: str
@@ -36,5 +38,7 @@ class Page:
     tapgen: str
     local: bool = False
     planned: Planned | None = None
+    topology: Topology | None = None
     findings: Sequence[Finding] | None = None
+    policy: Sequence[Finding] | None = None
     unread: Sequence[str] = ()

@@ -1,12 +1,13 @@
 """A page as HTML: the templates beside this file, filled.
 
-The page allows itself no network: its policy names its own style and script by their
+The page allows itself no network: its policy names its own styles and script by their
 hashes (https://www.w3.org/TR/CSP3/#grammardef-hash-source), and nothing else.
 """
 
 from __future__ import annotations
 
 from base64 import b64encode
+from collections.abc import Iterable
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
@@ -16,6 +17,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from tapgen.model import Target
+from tapgen.report import data, graph
 from tapgen.report.control import visible
 from tapgen.report.page import planned
 from tapgen.report.page.content import Page
@@ -36,8 +38,9 @@ def html(page: Page) -> str:
             system=page.system,
             style=style,
             script=script,
-            policy=_policy(style, script),
+            policy=_policy((style, graph.style()), script),
             places=places,
+            picture=_picture(page),
             plan=_plan(page, places),
         )
     )
@@ -55,6 +58,15 @@ def _plan(page: Page, places: Places) -> dict[str, Any] | None:
     }
 
 
+def _picture(page: Page) -> Markup | None:
+    """The topology, with the marks of the plan; every text in it is escaped."""
+    if page.topology is None:
+        return None
+    one = page.planned
+    marked = data.plan(one.plan, one.allowed) if one else None
+    return Markup(visible(graph.svg(page.topology, marked)))
+
+
 def _targets(page: Page) -> list[Target]:
     """Every target that a page names."""
     plan = page.planned.plan if page.planned else None
@@ -62,9 +74,10 @@ def _targets(page: Page) -> list[Target]:
     return [*found, *(t for s in page.system.stack_sets for t in s.targets)]
 
 
-def _policy(style: str, script: str) -> str:
+def _policy(styles: Iterable[str], script: str) -> str:
     return (
-        f"default-src 'none'; style-src {_hash(style)}; script-src {_hash(script)}; "
+        f"default-src 'none'; style-src {' '.join(map(_hash, styles))}; "
+        f"script-src {_hash(script)}; "
         "img-src data:; base-uri 'none'; form-action 'none'"
     )
 
