@@ -72,10 +72,13 @@ ENGINE = {
     ),
     *("adoption", "handing_over"),
     *("kinds", "lock", "model", "opening", "outcome", "places", "program"),
-    *("reconcile", "restore", "snapshot"),
+    *("reconcile", "restore", "runner", "snapshot"),
 }
 # What they may import, besides the standard library and each other.
-ENGINE_USES = ("tapgen.aws", "tapgen.model", "tapgen.errors", "tapgen.frozen")
+ENGINE_USES = (
+    *("tapgen.aws", "tapgen.model", "tapgen.errors", "tapgen.frozen"),
+    "tapgen.__version__",
+)
 # Tables of facts, which use the standard library and `frozen` only.
 TABLES = "knowledge"
 

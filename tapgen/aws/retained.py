@@ -41,12 +41,6 @@ class RetainedResource:
         return f"{self.target} {self.type} {named}{what}"
 
 
-def key(prefix: str) -> str:
-    """Return the key, in the artifact bucket, of the list of what deletions of a system
-    have left; `prefix` is its name and suffix."""
-    return f"leftovers/{prefix}.json"
-
-
 def find(aws: Aws, observed: Mapping[str, Observed]) -> list[RetainedResource]:
     """Return every resource of these stack sets that is retained when its stack is
     deleted."""

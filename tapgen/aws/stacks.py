@@ -15,7 +15,7 @@ from tapgen.aws.session import ATTEMPTS, Aws, ask, one_line, pages
 from tapgen.errors import AwsError, NotFound, TemplateError
 from tapgen.frozen import dataclass
 from tapgen.model import Target
-from tapgen.template import decode, nested
+from tapgen.template import nested
 from tapgen.template.parameters import complete
 
 _ONLY_DELETE = (
@@ -260,6 +260,9 @@ def as_json(body: Any) -> str:
     try:
         json.loads(body)
     except ValueError:
+        # YAML is rare, and where the engine runs in AWS, there is no parser of it.
+        from tapgen.template import decode
+
         try:
             return json.dumps(decode.template(body, "template"))
         except TemplateError:

@@ -78,7 +78,7 @@ def destroy_command(
     from tapgen.cli.progress import console
     from tapgen.plan import allowances, destroy, forecast, writers
     from tapgen.report import text, unread
-    from tapgen.rollout import places
+    from tapgen.rollout import places, snapshot
     from tapgen.system import ownership
 
     require_terminal_or(yes)
@@ -98,7 +98,7 @@ def destroy_command(
             f"its data, give --delete-data {prefix}"
         )
     require_account(reached, yes, aws_choice["account"])
-    place = retained.key(prefix)
+    place = snapshot.leftovers(prefix)
     with administered(reached, "destroy", acts=True) as near:
         require_room(reached, near, "destroy", supersede)
         wait_for_running(reached)

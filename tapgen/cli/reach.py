@@ -142,10 +142,11 @@ def elsewhere(reached: Reached, types: Collection[str]) -> Elsewhere:
     """
     from tapgen.aws import retained
     from tapgen.plan.names import Elsewhere
+    from tapgen.rollout import snapshot
     from tapgen.system import ownership
 
     folder = reached.loaded.config.path.parent
-    place = retained.key(reached.system.prefix)
+    place = snapshot.leftovers(reached.system.prefix)
     try:
         found = ownership.others(
             reached.system, reached.sets, system_names(folder), types

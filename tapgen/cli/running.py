@@ -205,7 +205,7 @@ def resume_run(reached: Reached, found: Opened | None, back: bool) -> Any:
     outcome, None when no run is open, or an exit code when it was lost while running.
     """
     from tapgen import rollout
-    from tapgen.rollout import places
+    from tapgen.rollout import places, uploads
 
     prefix = reached.system.prefix
     command = found.lock.command if found else ""
@@ -225,7 +225,7 @@ def resume_run(reached: Reached, found: Opened | None, back: bool) -> Any:
             screen,
             back=back,
             who=user(),
-            artifacts=sources,
+            content=uploads.contents(sources),
             without=reached.without,
             **ways,
         ),

@@ -4,15 +4,19 @@ A plan becomes a program (`compile`, `program`), which a journal in the artifact
 accompanies (`journal`, `lock`). `fold` says what its events add up to and what is next,
 `expand` turns a step into calls, `execute` is the loop that makes them (`calls`,
 `instances`), `gates` and `gating` gather the evidence for going on, `restore` compiles the way back,
-`outcome` says how it ended. Around them: `runner` (start, resume), `opening` (the open
-run), `moving` (to another administration region, by `adoption` of the stacks and
+`outcome` says how it ended. Around them: `planned` (run a plan), `runner` (start, resume),
+`opening` (the open run), `moving` (to another administration region, by `adoption` of the stacks and
 `handing_over` of the journal), `importing` (stacks that exist, by the same `adoption`),
 `kinds` (which runs can be taken back), `history` (what runs there were, and what they
 did), `explain` (why one failed), `watching` (how one goes on), `snapshot` (last good
 definitions), `uploads` (missing artifacts) and `advice` (what to do about a failure).
-May use `plan/`, `system/`, `template/` and `aws/`, but only in `compile` and `runner`:
-everything that advances a run knows `aws/` and `model` only. Begin reading at `runner.run`.
+May use `plan/`, `system/`, `template/` and `aws/`, but what advances a run knows `aws/` and
+`model` only: in AWS there is nothing else (`engine/`). Begin reading at `planned.run`.
 """
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 
 from tapgen.rollout.model import (
     Event,
@@ -22,7 +26,10 @@ from tapgen.rollout.model import (
     Lost,
     Outcome,
 )
-from tapgen.rollout.runner import Starter, abandon, resume, run
+from tapgen.rollout.runner import Starter, abandon, resume
+
+if TYPE_CHECKING:
+    from tapgen.rollout.planned import run
 
 __all__ = [
     "Event",
@@ -36,3 +43,12 @@ __all__ = [
     "resume",
     "run",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Import what runs plans when it is used: it takes half of the other rooms along."""
+    if name != "run":
+        raise AttributeError(name)
+    from tapgen.rollout.planned import run
+
+    return run

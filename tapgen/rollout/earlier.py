@@ -34,8 +34,8 @@ from tapgen.rollout.fold import End, Result, State
 from tapgen.rollout.journal import Store, home
 from tapgen.rollout.lock import Held, Lock
 from tapgen.rollout.opening import Opened, read_run
+from tapgen.rollout.planned import with_texts
 from tapgen.rollout.program import Reference
-from tapgen.rollout.runner import with_texts
 from tapgen.template import evaluate, parameter_store
 from tapgen.template.parameters import parameters_of
 

@@ -27,9 +27,10 @@ from tapgen.rollout import adoption
 from tapgen.rollout.execute import Ways
 from tapgen.rollout.kinds import MOVE
 from tapgen.rollout.model import Event, Outcome
+from tapgen.rollout.planned import require_unchanged
 from tapgen.rollout.program import Lane, Program
 from tapgen.rollout.restore import by_digest
-from tapgen.rollout.runner import Compiled, Starter, require_unchanged, start
+from tapgen.rollout.runner import Compiled, Starter, start
 from tapgen.system import ownership
 from tapgen.template import parameters
 

@@ -24,7 +24,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
-from tapgen.aws import retained
 from tapgen.aws.session import is_away
 from tapgen.aws.stacksets import StackSets
 from tapgen.errors import AwsError, Conflict, RolloutError
@@ -119,7 +118,10 @@ def complete(sides: Sides) -> int:
 def _bring_beside(sides: Sides) -> None:
     """Copy last good definitions, and lists of what deletions have left."""
     prefix, here, there = sides.prefix, sides.store, sides.copy
-    for start in (snapshot.key(prefix, "").removesuffix(".json"), retained.key(prefix)):
+    for start in (
+        snapshot.key(prefix, "").removesuffix(".json"),
+        snapshot.leftovers(prefix),
+    ):
         for key in {*here.keys(start), *there.keys(start)}:
             own, copied = here.get(key), there.get(key)
             if own is None and copied is not None:

@@ -1,4 +1,4 @@
-"""Start a run of a plan, or go on with one; every way leads to `execute`.
+"""Start a run of a program, or go on with one; every way leads to `execute`.
 
 A run has the lock of its system from its first event to its last. Before anything is
 changed, the program of the plan and what was deployed are in the journal, so that another
@@ -14,23 +14,11 @@ from dataclasses import field, replace
 from typing import Any
 
 from tapgen import __version__
-from tapgen.aws import sweep
-from tapgen.aws.remembered import Newest
 from tapgen.aws.stacksets import StackSets
 from tapgen.errors import AwsError, RolloutError, TapgenError, TemplateError
 from tapgen.frozen import dataclass
-from tapgen.model import Artifact, Observed, ObservedInstance, System, Target
-from tapgen.plan import Plan
-from tapgen.rollout import (
-    compile,
-    handing_over,
-    kinds,
-    lock,
-    places,
-    reconcile,
-    snapshot,
-    uploads,
-)
+from tapgen.model import System
+from tapgen.rollout import handing_over, kinds, lock, places, reconcile
 from tapgen.rollout.copies import Copied, Copy
 from tapgen.rollout.execute import Engine, Ways, as_text
 from tapgen.rollout.fold import End, State
@@ -40,7 +28,6 @@ from tapgen.rollout.model import Event, Lost, Outcome
 from tapgen.rollout.opening import Opened, already_open, opened, wait_for_silence
 from tapgen.rollout.outcome import outcome
 from tapgen.rollout.program import Program
-from tapgen.system.artifacts import content
 
 
 @dataclass(frozen=True)
@@ -57,46 +44,6 @@ class Starter:
     without: tuple[str, ...] = ()
     host: str = field(default_factory=platform.node)
     line: str = ""
-
-
-def run(
-    plan: Plan,
-    sets: StackSets,
-    on_event: Callable[[Event], None],
-    *,
-    starter: Starter = Starter(),
-    **ways: Any,
-) -> Outcome:
-    """Run a plan to its end, to its first failure, or until `stopping()` says so.
-
-    Operations in flight are always waited for. After a failure the last good definitions
-    are restored, unless the system's `on_failure` is `stop`. `ways` are those of
-    `execute.Ways`.
-
-    Raises RolloutError when AWS has changed since the plan was made or another run of the
-    system is open, and Lost when AWS cannot be reached any more or a second interrupt
-    ends the rollout at once; operations that were started then continue.
-    """
-    chosen = Ways(on_event, **ways)
-    missing = uploads.missing(sets.aws, plan.artifacts)
-    sources = {u.artifact.key: u.artifact for u in missing}
-    for artifact in sources.values():
-        content(artifact)
-    chosen = replace(chosen, content=lambda key: content(sources[key]))
-
-    def compiled(old: Opened | None, store: Store) -> Compiled:
-        require_unchanged({step.stack_set for step in plan.steps}, plan.observed, sets)
-        program, texts = compile.program(
-            plan,
-            good=_good(plan, store, old),
-            uploads=missing,
-            inherited=tuple(old.state.changed) if old else (),
-            burnt=tuple(old.state.burnt) if old else (),
-        )
-        _store_before(store, plan.system.prefix, program, texts)
-        return program, texts, {"plan": plan.digest}
-
-    return start(sets, plan.system, starter, chosen, compiled)
 
 
 Compiled = tuple[Program, dict[str, str], dict[str, Any]]
@@ -180,18 +127,17 @@ def resume(
     *,
     back: bool = False,
     who: str = "",
-    artifacts: Mapping[str, Artifact] = {},
     without: Iterable[str] = (),
     **ways: Any,
 ) -> Outcome | None:
     """Go on with the open run of a system, in the direction that it had, or `back`.
 
-    `artifacts` are those that this machine has, by key; they are read only where they
-    have not been uploaded yet, `without` as of a `Starter`. None when no run is open, or
-    it had not begun. Raises RolloutError while another process runs it, and what `run`
+    `ways` are those of `execute.Ways`; its `content` is read only where an artifact has
+    not been uploaded yet. `without` is as of a `Starter`. None when no run is open, or it
+    had not begun. Raises RolloutError while another process runs it, and what `start`
     raises.
     """
-    chosen = Ways(on_event, content=lambda key: _content(key, artifacts), **ways)
+    chosen = Ways(on_event, **{"content": no_artifact, **ways})
     taken = _taken_over(sets, prefix, chosen, who, without, _TURNED if back else "")
     if taken is None:
         return None
@@ -412,13 +358,12 @@ def _finish(engine: Engine) -> None:
             engine.emit("warning", f"{text}; the next run completes it")
 
 
-def _content(key: str, known: Mapping[str, Artifact]) -> bytes:
-    if key not in known:
-        raise TemplateError(
-            f"{key}: the artifact is not uploaded yet, and this machine's config has no "
-            "file with this content; resume where the rollout was started"
-        )
-    return content(known[key])
+def no_artifact(key: str) -> bytes:
+    """Refuse to read an artifact: this machine has no file with this content."""
+    raise TemplateError(
+        f"{key}: the artifact is not uploaded yet, and this machine's config has no "
+        "file with this content; resume where the rollout was started"
+    )
 
 
 def _release(store: Store, prefix: str, held: lock.Held) -> None:
@@ -467,92 +412,8 @@ def _room(
     return found, found.held
 
 
-def _good(plan: Plan, store: Store, old: Opened | None) -> dict[str, Observed]:
-    """Return the last good definitions of the stack sets that are half-way: those before
-    the first unfinished run, else those that an earlier run has stored."""
-    found: dict[str, Observed] = {}
-    if old:
-        there = old.state.there
-        for name in old.state.changed:
-            good = there.good_before(name)
-            if good:
-                found[name] = with_texts(good, old.journal.object)
-    for name in {step.stack_set for step in plan.steps} - {*found}:
-        now = plan.observed.get(name)
-        if now is None or snapshot.is_good(now):
-            continue
-        body = store.get(snapshot.key(plan.system.prefix, name))
-        stored = snapshot.load(body) if body else None
-        if stored and stored.id == now.id:
-            found[name] = stored
-    return found
-
-
-def with_texts(found: Observed, text: Callable[[str], str]) -> Observed:
-    """Return a stack set with the texts of its templates instead of their digests."""
-
-    def known(name: str | None) -> str | None:
-        return text(name) if name and name.startswith("sha256:") else name
-
-    instances = {
-        t: replace(one, template=known(one.template))
-        for t, one in found.instances.items()
-    }
-    return replace(found, template=text(found.template), instances=instances)
-
-
 def _store(journal: Journal, program: Program, texts: Mapping[str, str]) -> str:
     """Store a program and its templates; return the program's digest."""
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(journal.store_object, texts.values()))
     return journal.store_object(as_text(program))
-
-
-def _store_before(
-    store: Store, prefix: str, program: Program, texts: Mapping[str, str]
-) -> None:
-    """Store the last good definitions of what is about to be changed."""
-    names = {s.stack_set for s in program.steps.values()}
-    for name in sorted(names):
-        good = program.good_before(name)
-        if good and snapshot.is_good(good):
-            place = snapshot.key(prefix, name)
-            store.put(place, snapshot.dump(with_texts(good, texts.__getitem__)))
-
-
-def require_unchanged(
-    names: Iterable[str],
-    seen: Mapping[str, Observed],
-    sets: StackSets,
-    since: str = "the plan was made; plan again",
-) -> None:
-    """Raise RolloutError when a stack set is not as it was `seen`; `since` says when that
-    was, and what to do."""
-    names = sorted(names)
-
-    def listed(name: str, newest: Newest) -> Mapping[Target, ObservedInstance] | None:
-        """Only operations change instances (`remembered`): after the same one as before,
-        they are as they were."""
-        known = seen.get(name)
-        return known.instances if known and known.last_operation == newest.id else None
-
-    def given(
-        name: str, target: Target, one: ObservedInstance
-    ) -> Mapping[str, str] | None:
-        known = seen[name].instances.get(target) if name in seen else None
-        return one.overrides if one is known else None
-
-    now = sets.observe(names, outputs=sweep.nowhere, given=given, listed=listed)
-    for name in names:
-        before, after = seen.get(name), now.get(name)
-        if _facts(before) != _facts(after):
-            raise RolloutError(f"{name} has changed since {since}")
-
-
-def _facts(found: Observed | None) -> Any:
-    if found is None:
-        return None
-    instances = {
-        t: (i.status, dict(i.overrides), i.stack_id) for t, i in found.instances.items()
-    }
-    return found.template, dict(found.parameters), dict(found.tags), instances

@@ -26,6 +26,12 @@ def key(prefix: str, name: str) -> str:
     return f"snapshots/{prefix}/{name}.json"
 
 
+def leftovers(prefix: str) -> str:
+    """Return the key, in the artifact bucket, of the list of what deletions of a system
+    have retained; `prefix` is its name and suffix."""
+    return f"leftovers/{prefix}.json"
+
+
 def is_good(found: Observed) -> bool:
     """Whether this is worth restoring: every instance is CURRENT."""
     return all(i.status is InstanceStatus.CURRENT for i in found.instances.values())

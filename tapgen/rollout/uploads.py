@@ -5,13 +5,16 @@ The key is the hash of the content, so an object that exists is never written ag
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 
 from tapgen.aws.artifact_bucket import ArtifactBucket
 from tapgen.aws.session import Aws
 from tapgen.errors import AwsError, Unreachable
-from tapgen.model import Upload
+from tapgen.model import Artifact, Upload
+from tapgen.rollout.calls import Content
+from tapgen.rollout.runner import no_artifact
+from tapgen.system.artifacts import content
 
 
 def missing(aws: Aws, wanted: Iterable[Upload]) -> tuple[Upload, ...]:
@@ -30,3 +33,9 @@ def missing(aws: Aws, wanted: Iterable[Upload]) -> tuple[Upload, ...]:
     with ThreadPoolExecutor(8) as pool:
         there = list(pool.map(is_there, every))
     return tuple(u for u, known in zip(every, there, strict=True) if not known)
+
+
+def contents(known: Mapping[str, Artifact]) -> Content:
+    """Return the function that returns the bytes of an artifact by its key; it raises
+    TemplateError for one that is not `known` here."""
+    return lambda key: content(known[key]) if key in known else no_artifact(key)

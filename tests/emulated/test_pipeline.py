@@ -13,7 +13,7 @@ from typing import Any
 import boto3
 import yaml
 
-from tapgen.aws import remembered, retained
+from tapgen.aws import remembered
 from tapgen.emulator.server import lifecycle
 from tapgen.report import delivery
 from tapgen.report.delivery import Stage
@@ -272,7 +272,7 @@ def test_roles_trust_the_jobs_of_one_repository_and_environment(tmp_path: Path) 
         f"{journal.home('notes-prod')}/objects/1",
         snapshot.key("notes-prod", "notes-prod-topics"),
         remembered.key("notes-prod-topics"),
-        retained.key("notes-prod"),
+        snapshot.leftovers("notes-prod"),
     ):
         assert any(fnmatch(key, pattern) for pattern in written), key
     for words, wrong in (
