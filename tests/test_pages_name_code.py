@@ -36,17 +36,17 @@ def defined() -> Iterator[str]:
                 yield from (t.id for t in targets if isinstance(t, ast.Name))
 
 
-DEFINED = frozenset(defined())
 FIELDS_OF_A_FILE = {"rollout.order"}
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_the_code_has_what_the_vocabulary_names(name: str) -> None:
-    if "/" in name:
-        path = name.removeprefix("tapgen/")
-        assert (PACKAGE / path).exists()
-    elif name not in FIELDS_OF_A_FILE:
-        assert set(name.split(".")) <= DEFINED
+def test_the_code_has_what_the_vocabulary_names() -> None:
+    known = frozenset(defined())
+    assert len(NAMES) > 50
+    for name in NAMES:
+        if "/" in name:
+            assert (PACKAGE / name.removeprefix("tapgen/")).exists(), name
+        elif name not in FIELDS_OF_A_FILE:
+            assert set(name.split(".")) <= known, name
 
 
 SYSTEMS = {
