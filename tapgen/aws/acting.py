@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tapgen.aws import probes, scripts
+from tapgen.aws import notifications, probes, scripts
 from tapgen.aws.selecting import select
 from tapgen.aws.session import Aws, ask
 from tapgen.errors import AwsError, RolloutError
@@ -31,7 +31,7 @@ class Seen:
     rolled_back: bool = False
 
 
-_ACTS = {**scripts.ACTS, **probes.ACTS}
+_ACTS = {**scripts.ACTS, **probes.ACTS, **notifications.ACTS}
 _CHECKS = {**scripts.CHECKS, **probes.CHECKS}
 
 

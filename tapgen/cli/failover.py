@@ -20,6 +20,7 @@ from tapgen.cli.operating import (
     yes_option,
 )
 from tapgen.cli.reach import Reached, command_line
+from tapgen.cli.running import user
 
 if TYPE_CHECKING:  # slow to import
     from tapgen.operate.databases import Moving
@@ -113,11 +114,12 @@ def failback_command(chosen: Chosen, yes: bool) -> int:
 
 
 def _planned(reached: Reached, moving: Moving) -> Planned:
-    from tapgen.operate import databases, programs
+    from tapgen.operate import databases, notifying, programs
 
+    steps = programs.steps(moving.moves, databases.unread)
     return Planned(
         moving.command,
-        tuple(programs.steps(moving.moves, databases.unread)),
+        (*steps, *notifying.of_move(reached.system, moving, user())),
         tuple(_lines(reached, moving)),
         _data(reached, moving),
         f"{moving.to.region} ({moving.to.role}) writes",

@@ -19,6 +19,7 @@ from tapgen.cli.operating import (
     reach_to_operate,
 )
 from tapgen.cli.reach import Reached, command_line
+from tapgen.cli.running import user
 from tapgen.cli.settings_lines import lines as settings_lines
 
 if TYPE_CHECKING:  # slow to import
@@ -70,6 +71,8 @@ def promote_command(chosen: Chosen, lose_data: bool, typed: str | None) -> int:
 
 
 def _planned(reached: Reached, found: Promotion, lose_data: bool) -> Planned:
+    from tapgen.operate import notifying
+
     system, place = reached.system, found.place
     loses = (
         "what the replica has not received is lost"
@@ -78,7 +81,7 @@ def _planned(reached: Reached, found: Promotion, lose_data: bool) -> Planned:
     )
     return Planned(
         "promote",
-        found.steps,
+        (*found.steps, *notifying.of_promotion(system, found, user())),
         (
             f"{system.prefix}: promote {found.replica} in {place.region} ({place.role}), "
             f"account {place.target.account}",

@@ -21,6 +21,7 @@ from tapgen.cli.operating import (
     yes_option,
 )
 from tapgen.cli.reach import Reached, command_line
+from tapgen.cli.running import user
 from tapgen.cli.settings_lines import lines as settings_lines
 
 if TYPE_CHECKING:  # slow to import
@@ -194,35 +195,32 @@ def _of_canaries(by: str | None, steps: tuple[int, ...]) -> str:
 
 
 def _planned(reached: Reached, found: Shifting) -> Planned:
-    from tapgen.operate import dividing, shifting
+    from tapgen.operate import dividing, notifying, shifting
 
+    needs = {*shifting.permissions(found)}
+    if found.steps:
+        found = notifying.of_shift(reached.system, found, user())
+        needs |= {*notifying.permissions(found.steps)}
     return Planned(
         dividing.COMMAND,
         found.steps,
         tuple(_lines(reached, found)),
         _data(reached, found),
-        f"{found.where.shift.what}: {_shares(found.ends)}",
+        f"{found.where.shift.what}: {dividing.shown(found.ends)}",
         "\n".join(_afterwards(reached, found)),
         shifting.compiled(found, reached.system) if found.steps else None,
         found.facts,
-        f"all shares are as they were: {_shares(found.starts)}",
-        shifting.permissions(found),
+        f"all shares are as they were: {dividing.shown(found.starts)}",
+        tuple(sorted(needs)),
     )
 
 
-def _shares(shares: Any) -> str:
-    return ", ".join(f"{name} {share:g}" for name, share in shares.items())
-
-
 def _lines(reached: Reached, found: Shifting) -> Iterator[str]:
+    from tapgen.operate.dividing import shown
+
     where = found.where
-    what = f"shift {where.shift.what} to {found.to}"
-    if found.more:
-        what = f"promote the canary of {where.shift.what}"
-    if found.back:
-        what = f"take the shift of run {found.back} back"
-    yield f"{reached.system.prefix}: {what}, by {where.shift.by}, {where.target}"
-    yield f"  now: {_shares(found.starts)}; then: {_shares(found.ends)}"
+    yield f"{reached.system.prefix}: {found.what}, {where.target}"
+    yield f"  now: {shown(found.starts)}; then: {shown(found.ends)}"
     yield from (f"  warning: {text}" for text in found.warnings)
     if where.shift.by == "dns" and 0 in found.ends.values():
         yield (

@@ -67,6 +67,16 @@ class Shifting:
         return {n: self.found.shares[id] for n, id in self.where.ids.items()}
 
     @property
+    def what(self) -> str:
+        """What it does, and by what."""
+        shift, what = self.where.shift, f"shift {self.where.shift.what} to {self.to}"
+        if self.more:
+            what = f"promote the canary of {shift.what}"
+        if self.back:
+            what = f"take the shift of run {self.back} back"
+        return f"{what}, by {shift.by}"
+
+    @property
     def facts(self) -> dict[str, Any]:
         """What the first event of its run says, for the way back."""
         shift = self.where.shift
@@ -82,6 +92,11 @@ class Shifting:
                 **self.more,
             }
         }
+
+
+def shown(shares: Mapping[str, float]) -> str:
+    """Return shares in words."""
+    return ", ".join(f"{name} {share:g}" for name, share in shares.items())
 
 
 def chosen(system: System, by: str = "", role: str = "") -> Shift:

@@ -429,6 +429,8 @@ class Engine:
             key = "saved" if found.call.needs_answer else "measured"
             facts = {key: answer} if answer else {}
             self.record("result", step=one.id, result=fold.Result.DONE, **facts)
+            for words in answer.get("said", ()):
+                self.emit("notice", words)
         return True
 
     def _require_before(self, call: Call) -> None:

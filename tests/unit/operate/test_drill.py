@@ -179,9 +179,6 @@ class Drilled(World):
             ]
         }
 
-    def _test_dns_answer(self, role: str, **_: Any) -> Any:
-        return {"RecordData": ["192.0.2.2" if self.switch else "192.0.2.1"]}
-
     def send(self, request: Any, seconds: float) -> tuple[int, str]:
         """What the APIs answer; a request that nobody signed is refused, save for the one
         under the name."""

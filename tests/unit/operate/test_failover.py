@@ -18,7 +18,7 @@ import pytest
 from tapgen import rollout
 from tapgen.errors import AwsError, RolloutError
 from tapgen.model import System
-from tapgen.operate import databases, programs, replicas, running
+from tapgen.operate import databases, notifying, programs, replicas, running
 from tapgen.operate.databases import Moving
 from tapgen.operate.replicas import Promotion
 from tapgen.rollout import (
@@ -39,6 +39,7 @@ from tests.unit.rollout.test_kills import SOAK
 
 WAYS = {"sleep": lambda seconds: None}
 HOME = ("us-east-1",)
+DONE = "payments-dr-prod: done: failover to us-east-2 (dr)"
 
 
 def silent(event: Event) -> None:
@@ -89,13 +90,14 @@ def carry_out(
     on_event: Callable[[Event], None] = silent,
     **ways: Any,
 ) -> Outcome:
-    steps = (
-        moving.steps
-        if isinstance(moving, Promoting)
-        else programs.steps(moving.moves, databases.unread)
-    )
+    if isinstance(moving, Promoting):
+        steps = moving.steps
+        end = notifying.of_promotion(network(), moving.found, "Ada")
+    else:
+        steps = tuple(programs.steps(moving.moves, databases.unread))
+        end = notifying.of_move(system(), moving, "Ada")
     return running.run(
-        steps,
+        (*steps, *end),
         system_of(cloud),
         cloud,  # type: ignore[arg-type]
         on_event,
@@ -231,6 +233,36 @@ def test_killed_at_any_call_it_is_continued_or_reversed(
             assert world.state() == before and not ended.left, where
         else:
             assert any(re.match(IRREVERSIBLE, one) for one in ended.left), where
+
+
+@pytest.mark.parametrize(
+    ("begin", "find", "refused", "words"),
+    [
+        (at_home, planned, "", "pay.example.com: Route 53 answers 192.0.2.2"),
+        (lost, unplanned, "", "pay.example.com was not read back: .*us-east-1"),
+        (at_home, planned, "Publish", "nobody was notified: .*not authorized: Publish"),
+        (at_home, planned, "DescribeStacks", "nobody was notified: .*DescribeStacks"),
+        (replica, ready_or_not, "", "the topic of .*-keys-dr in .* is not deployed"),
+    ],
+)
+def test_a_move_is_read_back_and_notified_of_and_neither_can_fail_it(
+    begin: Any, find: Any, refused: str, words: str
+) -> None:
+    cloud, events = begin(), list[Event]()
+    moving = find(cloud)
+    cloud.world.refused = refused
+    without = HOME if cloud.world.lost else ()
+
+    ended = carry_out(cloud, moving, without, events.append)
+
+    assert ended.green
+    said = [event.message for event in events if event.kind == "notice"]
+    assert re.search(words, "\n".join(said)), said
+    for one in cloud.world.published:
+        assert one["TopicArn"] == "alerts-dr" and one["Subject"].startswith(DONE)
+        assert re.search("by Ada.*assumed-role/oncall/ada", one["Message"], re.DOTALL)
+        assert said[0] in one["Message"], "what Route 53 answers is the evidence"
+    assert len(cloud.world.published) == (not refused and begin is not replica)
 
 
 @pytest.mark.parametrize(

@@ -27,6 +27,7 @@ from tapgen.operate import (
     canaries,
     dividing,
     filling,
+    notifying,
     programs,
     ringing,
     running,
@@ -38,7 +39,7 @@ from tapgen.rollout import Event, Outcome, Starter, history, opening
 from tests import make
 from tests.make import EAST
 from tests.systems import look
-from tests.unit.operate.world import Client
+from tests.unit.operate.world import UUID, Client
 from tests.unit.rollout.fakes import (
     Cloud,
     Faults,
@@ -109,6 +110,7 @@ class World:
     servers: tuple[str, ...] = ("healthy", "unhealthy")
     endpoints: tuple[str, ...] = ("UNHEALTHY", "HEALTHY")
     changes: dict[str, int] = field(default_factory=dict)
+    published: list[str] = field(default_factory=list)
     faults: Faults = field(default_factory=Faults)
 
     def state(self) -> Any:
@@ -225,6 +227,16 @@ class World:
         found = [{"TargetHealth": {"State": state}} for state in self.servers]
         return {"TargetHealthDescriptions": found}
 
+    def stacks(self, **_: Any) -> Any:
+        topic = {"OutputKey": notifying.TOPIC, "OutputValue": "alerts"}
+        name = f"StackSet-demo-test-edge-{UUID}"
+        found = {"StackName": name, "StackId": name, "StackStatus": "CREATE_COMPLETE"}
+        return {"Stacks": [{**found, "Outputs": [topic]}]}
+
+    def publish(self, TopicArn: str, Subject: str, Message: str) -> Any:
+        self.published.append(Subject)
+        return {"MessageId": "m-1"}
+
     def parameter(self, Name: str) -> Any:
         return {"Parameter": {"Value": self.writes}}
 
@@ -249,6 +261,10 @@ _ANSWERS: dict[str, Callable[..., Any]] = {
     "ListStackResources": World.resources,
     "GetParameter": World.parameter,
     "DescribeTargetHealth": World.target_health,
+    "DescribeStacks": World.stacks,
+    "GetCallerIdentity": lambda world: {"Arn": "ada"},
+    "Publish": World.publish,
+    "TestDNSAnswer": lambda world, **_: {"RecordData": ["192.0.2.1"]},
 }
 
 
@@ -294,7 +310,8 @@ def way(by: str, **more: Any) -> Shift:
 
 
 def system(*ways: Shift) -> System:
-    return replace(make.system(make.stack_set("edge")), shifts=ways)
+    text = make.template({}, outputs=("Arn", notifying.TOPIC))
+    return replace(make.system(make.stack_set("edge", text=text)), shifts=ways)
 
 
 def forward(cloud: Around, by: str, *, to: str = "green", **more: Any) -> Shifting:
@@ -314,9 +331,11 @@ def backward(cloud: Around, by: str, release: Release | None = None) -> Shifting
 def carry_out(
     cloud: Around, found: Shifting, on_event: Callable[[Event], None] = lambda e: None
 ) -> Outcome:
+    known = system(way("dns"))
+    found = notifying.of_shift(known, found, "Ada") if found.steps else found
     return running.run(
-        shifting.compiled(found, system()),
-        system(way("dns")),
+        shifting.compiled(found, known),
+        known,
         cloud,  # type: ignore[arg-type]
         on_event,
         starter=Starter("Ada", "shift", found.facts),
@@ -352,6 +371,8 @@ def test_traffic_moves_step_by_step_and_exactly_back(by: str) -> None:
     ended = carry_out(cloud, found, note)
 
     assert ended.green and seen == [5, 25, 50, 100]
+    done = f"demo-test: done: shift requests to green, by {by}"
+    assert cloud.world.published == [done]
     there = dividing.read(cloud.aws, found.where)
     assert sorted(there.shares.values()) == [0, 100]
     assert shifting.settings(found) == {
@@ -380,6 +401,8 @@ def test_a_gate_that_turns_red_at_any_step_restores_what_was_recorded(by: str) -
         assert "errors in 111111111111/us-east-1 went off" in str(ended.failures)
         assert not ended.open and not ended.left and ended.back and ended.undone
         assert cloud.world.state() == before
+        back = f"demo-test: taken back: shift requests to green, by {by}"
+        assert cloud.world.published == [back]
         assert opening.opened(cloud.bucket, "demo-test") is None
         with pytest.raises(RolloutError, match="no shift of requests was done"):
             backward(cloud, by)

@@ -23,7 +23,7 @@ GLOBAL = "pd-prod-db-global"
 WRITES = {
     *("PutItem", "PutMetricData"),
     *("SwitchoverGlobalCluster", "FailoverGlobalCluster"),
-    *("CreateDBSnapshot", "DeleteDBSnapshot", "UpdateStack"),
+    *("CreateDBSnapshot", "DeleteDBSnapshot", "UpdateStack", "Publish"),
 }
 
 
@@ -48,6 +48,7 @@ class World:
     unturned: str = "OK"
     moved: list[str] = field(default_factory=list)
     asked: list[tuple[str, str]] = field(default_factory=list)
+    published: list[Any] = field(default_factory=list)
     faults: Faults = field(default_factory=Faults)
 
     def state(self) -> tuple[str, dict[str, str], int]:
@@ -57,8 +58,10 @@ class World:
 
     def call(self, role: str, service: str, api: str, given: dict[str, Any]) -> Any:
         number = self.faults.enter(f"{role} {service} {api}", writes=api in WRITES)
-        if role == self.lost:
-            raise EndpointConnectionError(endpoint_url=f"https://{role}")
+        # Route 53 is called in us-east-1, which is the primary region.
+        place = "primary" if service == "route53" else role
+        if self.lost and place == self.lost:
+            raise EndpointConnectionError(endpoint_url=f"https://{service}.{place}")
         self.asked.append((role, api))
         if api == self.refused:
             error = {"Code": "AccessDenied", "Message": f"not authorized: {api}"}
@@ -124,6 +127,22 @@ class World:
         assert AllowDataLoss and TargetDbClusterIdentifier == cluster(role)
         self._move(TargetDbClusterIdentifier)
         return {}
+
+    def _describe_stacks(self, role: str, **_: Any) -> Any:
+        topic = {"OutputKey": "AlertTopicArn", "OutputValue": f"alerts-{role}"}
+        name = f"StackSet-payments-dr-prod-messages-{UUID}"
+        found = {"StackName": name, "StackId": name, "StackStatus": "CREATE_COMPLETE"}
+        return {"Stacks": [{**found, "Outputs": [topic]}]}
+
+    def _test_dns_answer(self, role: str, **_: Any) -> Any:
+        return {"RecordData": ["192.0.2.2" if self.switch else "192.0.2.1"]}
+
+    def _get_caller_identity(self, role: str) -> Any:
+        return {"Arn": "arn:aws:sts::123456789012:assumed-role/oncall/ada"}
+
+    def _publish(self, role: str, **given: Any) -> Any:
+        self.published.append(given)
+        return {"MessageId": "m-1"}
 
     def _move(self, arn: str) -> None:
         role = role_of(arn.split(":")[3])
