@@ -33,9 +33,7 @@ def names(system: System) -> tuple[Mapping[str, str], ...]:
     """Return the public names of a system and their zones: those that its file sets."""
     found = []
     for one in system.stack_sets:
-        zone, name = (
-            one.parameters.get(key) for key in ("HostedZoneId", "DomainName")
-        )
+        zone, name = (one.parameters.get(key) for key in ("HostedZoneId", "DomainName"))
         if isinstance(zone, str) and isinstance(name, str) and zone and name:
             found.append({"Zone": zone, "Name": name})
     return tuple(found)
@@ -52,7 +50,9 @@ class Notice:
     lines: tuple[str, ...] = ()
 
 
-def last(notice: Notice, read_back: Sequence[Mapping[str, str]] = ()) -> tuple[Step, ...]:
+def last(
+    notice: Notice, read_back: Sequence[Mapping[str, str]] = ()
+) -> tuple[Step, ...]:
     """Return the step that notifies of what is done then, and reads names back; none where
     the system has no topic there and no such name."""
     act = _act("Notify", notice, read_back)
@@ -113,7 +113,9 @@ def of_shift(system: System, found: Shifting, who: str) -> Shifting:
 
     before, after = shown(found.starts), shown(found.ends)
     done = notice(found.to, f"done: {found.what}", f"{before} before, now {after}")
-    back = notice(other, f"taken back: {found.what}", f"{before} as before, not {after}")
+    back = notice(
+        other, f"taken back: {found.what}", f"{before} as before, not {after}"
+    )
     read_back = []
     if where.shift.by == DNS:
         read_back = [{"Zone": where.of["HostedZoneId"], "Name": where.of["Name"]}]

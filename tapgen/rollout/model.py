@@ -115,7 +115,12 @@ class Lost(RolloutError):
         self.begun = tuple(begun)
         self.interrupted = error is None
         self.run = run
-        why = f"lost the connection to AWS ({error})" if error else "stopped at once"
+        place = f" in {error.region}" if error and error.region else ""
+        why = (
+            f"lost the connection to AWS{place} ({error})"
+            if error
+            else "stopped at once"
+        )
         if isinstance(error, Denied):
             why = f"AWS refuses a call without which the run cannot go on ({error})"
         if isinstance(error, Expired):

@@ -72,7 +72,8 @@ def record(name: str, weight: int) -> dict[str, Any]:
 @dataclass
 class World:
     """What divides traffic. `reds` are alarms, by the share of green from which on they are
-    in ALARM; `lags` is for how many looks a change is under way."""
+    in ALARM; `lags` is for how many looks a change is under way, and `lost` is a region that
+    does not answer."""
 
     records: list[Any] = field(
         default_factory=lambda: [record("blue", 100), record("green", 0)]
@@ -106,6 +107,7 @@ class World:
     reds: float | None = None
     failing: float = 0.0
     refused: str = ""
+    lost: str = ""
     writes: str = "allowed"
     servers: tuple[str, ...] = ("healthy", "unhealthy")
     endpoints: tuple[str, ...] = ("UNHEALTHY", "HEALTHY")
@@ -133,6 +135,8 @@ class World:
         if api == self.refused:
             error = {"Code": "AccessDenied", "Message": f"not authorized: {api}"}
             raise ClientError({"Error": error}, api)
+        if region == self.lost:
+            raise EndpointConnectionError(endpoint_url=f"https://{service}.{region}")
         if service == "globalaccelerator":
             assert region == "us-west-2"
         answer = _ANSWERS[api](self, **given)

@@ -277,6 +277,8 @@ class Around(Cloud):
     def __post_init__(self) -> None:
         super().__post_init__()
         self.admin = Target(ACCOUNT, self.regions["primary"])
+        # As AWS's own errors do, by the address.
+        self.bucket.name = f"artifacts-{self.admin.region}"
         self.copies = {self.regions["dr"]: Bucket()}
         self.world.faults = self.faults
 

@@ -77,8 +77,9 @@ def kill() -> None:
 @dataclass
 class Bucket:
     """Objects with conditional writes; `now` is S3's clock. `away` says that its region
-    does not answer, and `waited` has the calls that were made with patience all the same;
-    `written` has all that conditional writes have ever made."""
+    does not answer, and its `name` is then in the error; `waited` has the calls that were
+    made with patience all the same; `written` has all that conditional writes have ever made.
+    """
 
     faults: Faults = field(default_factory=Faults)
     objects: dict[str, bytes] = field(default_factory=dict)
@@ -86,6 +87,7 @@ class Bucket:
     now: Callable[[], float] = lambda: 0.0
     lock: Any = field(default_factory=threading.Lock)
     away: bool = False
+    name: str = ""
     written: list[tuple[str, bytes]] = field(default_factory=list)
     patient: bool = True
     waited: list[str] = field(default_factory=list)
@@ -94,7 +96,8 @@ class Bucket:
         number = self.faults.enter(name, writes)
         if self.away:
             self.waited += [name] * self.patient
-            raise Unreachable("s3", "EndpointConnectionError", "no route")
+            words = f"no route to {self.name}" if self.name else "no route"
+            raise Unreachable("s3", "EndpointConnectionError", words)
         return number
 
     @property
@@ -144,7 +147,7 @@ class Bucket:
 
     def keys(self, prefix: str) -> list[str]:
         self._enter(f"keys {prefix}")
-        return sorted(k for k in self.objects if k.startswith(prefix))
+        return sorted(k for k in [*self.objects] if k.startswith(prefix))
 
 
 def _etag(body: bytes) -> str:
