@@ -17,6 +17,7 @@ import click
 
 from tapgen.errors import TapgenError
 from tapgen.report.control import visible
+from tapgen.report.wrapping import fitting
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -219,6 +220,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(arguments: Sequence[str] | None) -> int:
+    from tapgen.cli import process
+
     try:
         code = tapgen.main(
             None if arguments is None else [*arguments],
@@ -239,7 +242,14 @@ def _run(arguments: Sequence[str] | None) -> int:
     except TapgenError as error:
         for line in str(error).splitlines():
             start = "" if line.startswith(" ") else "error: "  # it belongs to the last
-            click.echo(f"{start}{visible(line)}", err=True)
+            shown = fitting(f"{start}{visible(line)}", sys.stderr)
+            click.echo(shown, err=True)
+        return FAILED
+    except OSError as error:
+        if error.errno not in process.NO_ROOM or error.filename:
+            raise
+        process.discard(sys.stdout)
+        click.echo(f"error: the output cannot be written ({error.strerror})", err=True)
         return FAILED
     except KeyboardInterrupt:
         click.echo("interrupted", err=True)

@@ -21,6 +21,7 @@ from tapgen.errors import ConfigError, LocalError
 from tapgen.frozen import dataclass
 from tapgen.model import System
 from tapgen.report.control import visible
+from tapgen.report.wrapping import fitting
 
 if TYPE_CHECKING:  # slow to import, and not needed where nothing has changed
     from tapgen.config import Blueprint, Config
@@ -333,8 +334,8 @@ def local_folder() -> Path:
 
 
 def say(text: str) -> None:
-    """Print a message that is not the result: to standard error."""
-    click.echo(visible(text), err=True)
+    """Print a message that is not the result: to standard error, wrapped in a terminal."""
+    click.echo(fitting(visible(text), sys.stderr), err=True)
 
 
 def print_json(data: Any) -> None:

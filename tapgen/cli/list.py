@@ -61,6 +61,6 @@ def list_command(folder: Path, output: str) -> int:
         )
         click.echo(f"  regions: {regions}; environments: {environments}")
         click.echo(f"  {counted(len(row['stack_sets']), 'stack set')}")
-    if not found:
+    if not found and not problems:
         say(f"{folder}/ has no systems; write one with tapgen init")
     return FAILED if problems else DONE

@@ -19,6 +19,9 @@ SIGNALS = tuple(
 )
 """Signals that ask a command to end: Ctrl-C, a cancelled job, a lost terminal."""
 
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""What is wrong where a file or a disk takes no more output."""
+
 _NOBODY_READS = (errno.EPIPE, errno.EIO)
 
 
@@ -60,7 +63,8 @@ def leave(code: int) -> None:
 
 def tolerate_lost_readers() -> None:
     """Let commands run to their end and return their own exit code when the reader of
-    their output has gone, as in `tapgen … | head`."""
+    their output has gone, as in `tapgen … | head`, and print as an escape what its
+    encoding does not have."""
     sys.stdout = tolerant(sys.stdout)
     sys.stderr = tolerant(sys.stderr)
 
@@ -74,7 +78,7 @@ def tolerant(stream: Any) -> Any:
     return _Tolerant(
         stream.buffer,
         encoding=stream.encoding,
-        errors=stream.errors,
+        errors="backslashreplace" if stream.errors == "strict" else stream.errors,
         line_buffering=stream.line_buffering,
         write_through=stream.write_through,
     )
@@ -96,10 +100,15 @@ class _Tolerant(io.TextIOWrapper):
 
 
 def _discard(stream: TextIO, error: OSError) -> None:
-    """Send what is still written to a stream nowhere; raise `error` unless it means that
-    nobody reads the stream."""
+    """Discard a stream that nobody reads any more; raise `error` if it means something
+    else."""
     if error.errno not in _NOBODY_READS:
         raise error
+    discard(stream)
+
+
+def discard(stream: TextIO) -> None:
+    """Send what is still written to a stream nowhere."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     try:
         os.dup2(nowhere, stream.fileno())

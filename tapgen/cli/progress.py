@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
 import time
 from collections import Counter
@@ -14,16 +15,19 @@ from datetime import UTC, datetime
 from typing import Any
 
 import click
-from rich.console import Console
+from rich.cells import cell_len
+from rich.console import Console, ConsoleDimensions
 from rich.live import Live
 from rich.markup import escape, render
 from rich.table import Table
+from rich.text import Text
 
 from tapgen.cli.common import PROGRESS
 from tapgen.model import Target
 from tapgen.report.control import visible
 from tapgen.report.counting import counted
 from tapgen.report.text import MARKS
+from tapgen.report.wrapping import folds, hanging
 from tapgen.rollout import Event
 
 Place = tuple[str, Target]
@@ -33,7 +37,11 @@ _IN_TABLE = ("start", "target", "done")
 """Kinds of events that a live table shows without a line of their own."""
 
 _MOST_ROWS = 40
-"""How many rows a live table has at most: of more, targets are counted."""
+"""How many rows a live table has at most: of more, targets are counted, as they are where
+a row is wider than the terminal."""
+
+_ACCOUNT, _LONGEST_MARK = 12, 11
+"""Characters of an account's number, and of the longest mark in a table."""
 
 _FIRST = ("FAILED", "RUNNING", "CANCELLED", "PENDING", "SUCCEEDED")
 """The order in which targets are counted, by status."""
@@ -42,24 +50,55 @@ _ALARMING = ("failed", "warning", "conflict", "waiting", "stopping", "restoring"
 """Kinds of events that are shown also where only errors are wanted."""
 
 
-def console(*, stderr: bool = False) -> Console:
+def console(*, stderr: bool = False) -> VisibleConsole:
     """Return a console for results or, with `stderr`, for progress.
 
-    It honours NO_COLOR and FORCE_COLOR, and does not wrap lines in a pipe or file.
+    It honours NO_COLOR and FORCE_COLOR, and wraps lines only in a terminal.
     """
     stream = sys.stderr if stderr else sys.stdout
-    wide = None if stream.isatty() else 10_000
-    return VisibleConsole(
-        stderr=stderr, highlight=False, soft_wrap=True, width=wide, emoji=False
-    )
+    wraps = stream.isatty()
+    return VisibleConsole(wraps, stderr=stderr, width=None if wraps else 10_000)
 
 
 class VisibleConsole(Console):
-    """A console that prints control characters as escapes."""
+    """A console that prints control characters as escapes and, if it `wraps`, breaks lines
+    of text between words where they are longer than it is wide."""
+
+    def __init__(self, wraps: bool, **options: Any) -> None:
+        super().__init__(highlight=False, soft_wrap=True, emoji=False, **options)
+        self._wraps = wraps
+
+    @property
+    def size(self) -> ConsoleDimensions:
+        # Rich takes a dumb terminal, as in Emacs, for 80 columns wide.
+        if self.is_dumb_terminal and not self._width:
+            width, height = shutil.get_terminal_size()
+            return ConsoleDimensions(width, height)
+        return super().size
+
+    @size.setter
+    def size(self, new: tuple[int, int]) -> None:
+        self._width, self._height = new
 
     def print(self, *objects: Any, **options: Any) -> None:
-        shown = (visible(one) if isinstance(one, str) else one for one in objects)
+        shown = (self._shown(one) if isinstance(one, str) else one for one in objects)
         super().print(*shown, **options)
+
+    @property
+    def wraps_at(self) -> int | None:
+        """The width that lines are to fit, None where none is too long."""
+        return self.width if self._wraps else None
+
+    def _shown(self, text: str) -> str | Text:
+        width = self.wraps_at
+        if width is None:
+            return visible(text)
+        lines = self.render_str(visible(text)).split(allow_blank=True)
+        return Text("\n").join(
+            Text(" " * (hanging(line.plain, width) if start else 0)) + line[start:end]
+            for line in lines
+            for start, end in folds(line.plain, width, cell_len)
+        )
 
 
 @contextmanager
@@ -79,7 +118,8 @@ def form(out: Console) -> str:
     context = click.get_current_context(silent=True)
     chosen = context.meta.get(PROGRESS) if context else None
     if chosen in (None, "bar"):
-        live = out.is_terminal and (chosen or not os.environ.get("CI"))
+        live = out.is_terminal and not out.is_dumb_terminal
+        live = live and bool(chosen or not os.environ.get("CI"))
         return "bar" if live else "lines"
     return str(chosen)
 
@@ -179,6 +219,9 @@ class LiveTable(Screen):
         self.cells = dict.fromkeys(places, "PENDING")
         targets = sorted({target for _, target in self.cells})
         self.regions = list(dict.fromkeys(t.region for t in targets))
+        longest = max((len(name) for name, _ in self.cells), default=0)
+        marks = [max(len(region), _LONGEST_MARK) for region in self.regions]
+        self._width = longest + sum(1 + width for width in (_ACCOUNT, *marks))
 
     def __call__(self, event: Event) -> None:
         if event.target and event.status:
@@ -192,7 +235,7 @@ class LiveTable(Screen):
 
     def table(self) -> Table:
         rows = dict.fromkeys((name, t.account) for name, t in self.cells)
-        if len(rows) > _MOST_ROWS:
+        if len(rows) > _MOST_ROWS or self._width > self.out.width:
             return self._counts()
         table = Table(box=None, pad_edge=False, header_style="bold")
         for column in ("stack set", "account", *self.regions):
@@ -210,7 +253,7 @@ class LiveTable(Screen):
         first."""
         table = Table(box=None, pad_edge=False, header_style="bold")
         for column in ("stack set", "status", "targets"):
-            table.add_column(column)
+            table.add_column(column, overflow="fold")
         numbers = Counter((status, name) for (name, _), status in self.cells.items())
         for status in _FIRST:
             for (of, name), number in numbers.items():

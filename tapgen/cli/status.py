@@ -96,7 +96,7 @@ def _show(found: dict[str, Any], others: Iterable[Any], with_parameters: bool) -
     from tapgen.report.undescribed import lines as undescribed_lines
 
     out = console()
-    out.print(text.status(found))
+    out.print(text.status(found, width=out.wraps_at))
     if with_parameters:
         for line in deployed_parameters.lines(found["stack_sets"]):
             out.print(line)
@@ -144,7 +144,8 @@ def limits_command(
     if output == "json":
         print_json(outlook.limits_data(rooms, fits))
     else:
-        console().print(outlook.limits(rooms, fits))
+        out = console()
+        out.print(outlook.limits(rooms, fits, width=out.wraps_at))
     return DONE if all(room.fits for room in rooms) else FAILED
 
 

@@ -20,6 +20,7 @@ from tapgen.plan.durations import Span
 from tapgen.plan.forecast import Fit, Forecast, Move, Slowest, StepForecast
 from tapgen.plan.headroom import Demand, Headroom
 from tapgen.report import change_sets, undescribed
+from tapgen.report.columns import columns
 from tapgen.report.control import printable
 from tapgen.report.counting import counted
 from tapgen.report.targets import target_list
@@ -428,9 +429,11 @@ def _drifted_data(one: Drifted) -> dict[str, Any]:
 
 
 @printable
-def limits(rooms: Sequence[Headroom], fits: Sequence[Fit]) -> str:
+def limits(
+    rooms: Sequence[Headroom], fits: Sequence[Fit], *, width: int | None = None
+) -> str:
     """Return all headroom as a table, exceeded quotas first, and the templates. Of quotas
-    that each stack set has for itself, the fullest."""
+    that each stack set has for itself, the fullest. `width` is that of a terminal."""
     rows = [("quota", "where", "used", "adds", "limit", "")]
     each = [room for room in rooms if room.demand.stack_set]
     fullest_set = max(each, key=lambda room: room.total, default=None)
@@ -448,13 +451,13 @@ def limits(rooms: Sequence[Headroom], fits: Sequence[Fit]) -> str:
                 "✓" if room.fits else "✗ exceeded",
             )
         )
-    lines = _columns(rows)
+    lines = columns(rows, width, headings=2)
     if not all(room.read for room in rooms):
         lines.append("* AWS default: the account's quota could not be read")
     fullest = [max(fit.measures, key=lambda m: m.percent) for fit in fits]
     lines += ["", "templates, by their tightest limit"]
-    lines += [f"  {f.part}: {m}" for f, m in zip(fits, fullest, strict=True)]
-    return "\n".join(map(escape, lines))
+    lines += [f"  {escape(f.part)}: {m}" for f, m in zip(fits, fullest, strict=True)]
+    return "\n".join(lines)
 
 
 def limits_data(rooms: Sequence[Headroom], fits: Sequence[Fit]) -> dict[str, Any]:
@@ -464,14 +467,6 @@ def limits_data(rooms: Sequence[Headroom], fits: Sequence[Fit]) -> dict[str, Any
         "limits": [_headroom(room) for room in rooms],
         "templates": [_fit(fit) for fit in fits],
     }
-
-
-def _columns(rows: Sequence[tuple[str, ...]]) -> list[str]:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return [
-        "  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip()
-        for row in rows
-    ]
 
 
 def _headroom(room: Headroom) -> dict[str, Any]:

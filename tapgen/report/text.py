@@ -16,6 +16,7 @@ from tapgen.plan import Plan, Step
 from tapgen.report import grouping
 from tapgen.report import outlook as ahead
 from tapgen.report import unread
+from tapgen.report.columns import columns
 from tapgen.report.control import printable
 from tapgen.report.counting import counted
 from tapgen.report.outlook import Outlook
@@ -243,8 +244,9 @@ def _first(found: Mapping[risk.Kind, Mapping[str, Sequence[Target]]]) -> Iterato
 
 
 @printable
-def status(found: Mapping[str, Any]) -> str:
-    """Return the data of `report.data.status` as lines, one for each instance."""
+def status(found: Mapping[str, Any], *, width: int | None = None) -> str:
+    """Return the data of `report.data.status` as lines, one for each instance; `width` is
+    that of a terminal."""
     rows = [("stack set", "account", "region", "status")]
     for s in found["stack_sets"]:
         for instance in s["instances"]:
@@ -257,12 +259,7 @@ def status(found: Mapping[str, Any]) -> str:
         for target in s["missing"]:
             mark = f"{MARKS['missing']} ({escape(target['meaning'])})"
             rows.append((s["name"], target["account"], target["region"], mark))
-    widths = [max(len(row[column]) for row in rows) for column in range(3)]
-    lines = [
-        "  ".join([*(c.ljust(w) for c, w in zip(row, widths, strict=False)), row[3]])
-        for row in rows
-    ]
-    return "\n".join([f"[bold]{lines[0]}[/]", *lines[1:]])
+    return "\n".join(columns(rows, width, headings=1))
 
 
 @printable

@@ -24,7 +24,7 @@ from tapgen import blueprints, config, plan, rollout
 from tapgen.accounts import bootstrap
 from tapgen.aws import session
 from tapgen.aws.stacksets import StackSets
-from tapgen.cli.progress import LiveTable
+from tapgen.cli.progress import LiveTable, VisibleConsole
 from tapgen.emulator.server import lifecycle
 from tapgen.plan import forecast
 from tapgen.report import text
@@ -60,13 +60,12 @@ SECONDS = re.compile(
 
 def terminal() -> Console:
     """A console like that of a rollout on a terminal, which records what it prints."""
-    return Console(
+    return VisibleConsole(
+        True,
         file=io.StringIO(),
         width=COLUMNS,
         color_system="truecolor",
         force_terminal=True,
-        highlight=False,
-        emoji=False,
         record=True,
     )
 

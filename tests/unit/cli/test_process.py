@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -51,6 +52,14 @@ def test_a_full_disk_is_not_taken_for_a_lost_reader() -> None:
         with open(os.devnull, "w") as nowhere:
             os.dup2(nowhere.fileno(), file.fileno())
         stream.flush()
+
+
+def test_a_character_that_the_encoding_lacks_is_an_escape(tmp_path: Path) -> None:
+    with open(tmp_path / "out", "w", encoding="latin-1") as file:
+        stream = process.tolerant(file)
+        print("✓ done", file=stream, flush=True)
+
+    assert (tmp_path / "out").read_text() == "\\u2713 done\n"
 
 
 def test_a_stream_that_is_no_file_stays_as_it_is() -> None:

@@ -67,8 +67,13 @@ def test_a_table_needs_a_terminal(context: click.Context) -> None:
     assert words("bar") == words(None) != []
 
 
-def test_many_targets_are_counted_failures_first() -> None:
-    places = [("data", Target(f"{n:012}", "us-east-1")) for n in range(1000)]
+@pytest.mark.parametrize(("accounts", "regions"), [(500, 2), (20, 50)])
+def test_many_targets_are_counted_failures_first(accounts: int, regions: int) -> None:
+    places = [
+        ("data", Target(f"{n:012}", f"us-east-{region}"))
+        for n in range(accounts)
+        for region in range(regions)
+    ]
     out = Console(file=io.StringIO(), width=80)
     table = progress.LiveTable(out, places)
     table(Event("target", "", *places[7], status="FAILED"))

@@ -91,7 +91,7 @@ def test_reasons_and_events_are_escaped(value: str) -> None:
     assert steers(text.status(found)) == []
 
     stream = io.StringIO()
-    screen = Screen(VisibleConsole(file=stream, width=10_000))
+    screen = Screen(VisibleConsole(False, file=stream, width=10_000))
     screen(Event("failed", "set", HERE, "FAILED", value))
     assert steers(stream.getvalue()) == []
 

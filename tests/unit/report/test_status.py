@@ -68,6 +68,16 @@ def test_the_meaning_is_in_the_lines() -> None:
     assert "wave 3 was not started" in shown
 
 
+def test_in_a_narrow_terminal_stack_sets_are_headings() -> None:
+    status = found(detailed_status=InstanceDetailedStatus.CANCELLED)
+
+    lines = text.status(status, width=40).splitlines()
+
+    assert [one for one in lines if PART.name in one] == [f"[bold]{PART.name}[/]"]
+    assert sum(one.startswith(f"  {make.ACCOUNT}  us-") for one in lines) == 2
+    assert text.status(status, width=200) == text.status(status)
+
+
 def test_each_parameter_says_where_it_comes_from() -> None:
     stack = {"Size": "1", "Word": "****", "Vpc": "vpc-1", "Mode": "quick"}
     status = found(overrides={"Size": "2"}, parameters=stack)
