@@ -36,7 +36,8 @@ ROOMS: dict[str, set[str]] = {
     "rollout": {"template", "aws", "system", "plan", "knowledge"},
     "operate": {"template", "aws", "procedures", "rollout"},
     "accounts": {"knowledge", "template", "aws", "system", "blueprints"},
-    "report": {"template", "plan", "rollout", "system", "knowledge"},
+    "costs": {"knowledge", "template", "system"},
+    "report": {"template", "plan", "rollout", "system", "knowledge", "costs"},
 }
 EVERYWHERE = {"model", "errors", "frozen"}
 # Rooms of the embedded AWS -> the ones they use.

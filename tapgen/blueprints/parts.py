@@ -139,6 +139,7 @@ def empty(config: Config) -> System:
         delegated=config.delegated,
         callers=config.callers,
         goals=config.goals,
+        usage=config.usage,
     )
 
 

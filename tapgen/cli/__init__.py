@@ -39,6 +39,7 @@ COMMANDS = {
     "rules": ("rules", "List and explain tapgen's own lint rules."),
     "diff": ("diff", "Compare two templates or two systems, without AWS."),
     "graph": ("graph", "Draw a system: regions, stack sets, and what flows between."),
+    "cost": ("cost", "Estimate what a system costs in a month."),
     "plan": ("plan", "Show what a rollout would change, without changing it."),
     "rehearse": ("rehearse", "Run a plan on a copy of AWS, and let each target fail."),
     "rollout": ("rollout", "Deploy a system as stack sets, wave by wave."),
@@ -76,7 +77,7 @@ COMPLETE = "_TAPGEN_COMPLETE"
 """The variable with which the script of a shell asks for completions."""
 
 GROUPS = {
-    "Write and check": "init new import list schema templates fmt lint rules diff graph",
+    "Write and check": "init new import list schema templates fmt lint rules diff graph cost",
     "Every day": "plan rehearse rollout watch approve status outputs history verify drift",
     "On a bad day": "explain doctor stop resume rollback repair failover failback promote",
     "Operate": "shift migrate drill runbook limits move-admin destroy",
@@ -88,7 +89,7 @@ GROUPS = {
 # Commands that end soon, without threads: what they make is never collected, and the
 # process ends without taking it apart. (Lint collects while cfn-lint runs.)
 _ONE_SHOT = frozenset(
-    "init new list schema templates fmt lint rules diff completion".split()
+    "init new list schema templates fmt lint rules diff cost completion".split()
 )
 
 
@@ -149,6 +150,7 @@ _ELSEWHERE = {
     "explain": "why diagnose debug",
     "status": "show describe info ps state get",
     "list": "ls",
+    "cost": "price prices costs estimate infracost",
     "graph": "draw picture diagram topology viz",
     "bootstrap": "setup configure install",
     "outputs": "output",

@@ -37,6 +37,7 @@ from tapgen.model import (
     Strategy,
     Target,
 )
+from tapgen.model.costs import Usage
 from tapgen.model.drills import Goals
 
 if TYPE_CHECKING:  # slow to import, and needed only to say what is wrong
@@ -206,6 +207,7 @@ def _config(
         permissions={name: tuple(its) for name, its in shape.permissions.items()},
         goals=Goals(**{name: seconds(text) for name, text in shape.goals}),
         allow_drill=shape.allow_drill,
+        usage=Usage(**dict(shape.cost.usage)),
     )
 
 

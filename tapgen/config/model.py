@@ -19,6 +19,7 @@ from tapgen.model import (
     Target,
     Value,
 )
+from tapgen.model.costs import Usage
 from tapgen.model.drills import Goals
 
 if TYPE_CHECKING:  # slow to import, and needed only to say what is wrong
@@ -121,7 +122,7 @@ class Config:
     has them; a region without a role is its own role. `delegated` is true where `admin`
     is a delegated administrator of StackSets, `callers` the roles and users of its
     account that run tapgen, empty for any. `goals` are those of drills, and
-    `allow_drill` lets a workflow start one.
+    `allow_drill` lets a workflow start one. `usage` is what estimates of costs assume.
     """
 
     system: str
@@ -142,4 +143,5 @@ class Config:
     callers: tuple[str, ...] = ()
     permissions: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     goals: Goals = Goals()
+    usage: Usage = Usage()
     allow_drill: bool = False

@@ -17,6 +17,7 @@ from tapgen.config.problems import near, shown
 from tapgen.config.role_shape import IamAction, Role, Service
 from tapgen.knowledge.regions import PARTITION_OF
 from tapgen.model import LONGEST_SUFFIX, SELF, SUFFIX_PATTERN, SUFFIX_RULE
+from tapgen.model.costs import USAGE
 
 # AWS allows 50 tags for a stack set and for most resources. Three identify the owner of
 # a stack set (tapgen:system, :suffix, :part), three come from the blueprint (Project,
@@ -371,6 +372,53 @@ class GoalsShape(Shape):
     )
 
 
+class UsageShape(Shape):
+    """What each resource is assumed to have in a month."""
+
+    hours: int = Field(default=730, ge=0, description=USAGE["hours"])
+    requests: int = Field(default=1_000_000, ge=0, description=USAGE["requests"])
+    call_ms: int = Field(default=100, ge=0, description=USAGE["call_ms"])
+    table_writes: int = Field(
+        default=1_000_000, ge=0, description=USAGE["table_writes"]
+    )
+    table_reads: int = Field(default=1_000_000, ge=0, description=USAGE["table_reads"])
+    table_gb: int = Field(default=10, ge=0, description=USAGE["table_gb"])
+    stored_gb: int = Field(default=10, ge=0, description=USAGE["stored_gb"])
+    object_writes: int = Field(
+        default=100_000, ge=0, description=USAGE["object_writes"]
+    )
+    database_gb: int = Field(default=50, ge=0, description=USAGE["database_gb"])
+    database_ios: int = Field(
+        default=10_000_000, ge=0, description=USAGE["database_ios"]
+    )
+    log_gb: int = Field(default=1, ge=0, description=USAGE["log_gb"])
+    flow_log_gb: int = Field(default=10, ge=0, description=USAGE["flow_log_gb"])
+    nat_gb: int = Field(default=100, ge=0, description=USAGE["nat_gb"])
+    endpoint_gb: int = Field(default=10, ge=0, description=USAGE["endpoint_gb"])
+    transit_gb: int = Field(default=100, ge=0, description=USAGE["transit_gb"])
+    balancer_units: int = Field(default=1, ge=0, description=USAGE["balancer_units"])
+    accelerated_gb: int = Field(default=100, ge=0, description=USAGE["accelerated_gb"])
+    data_events: int = Field(default=1_000_000, ge=0, description=USAGE["data_events"])
+    config_items: int = Field(default=1_000, ge=0, description=USAGE["config_items"])
+    rule_evaluations: int = Field(
+        default=1_000, ge=0, description=USAGE["rule_evaluations"]
+    )
+    backup_gb: int = Field(default=10, ge=0, description=USAGE["backup_gb"])
+    notifications: int = Field(default=1_000, ge=0, description=USAGE["notifications"])
+
+
+class CostShape(Shape):
+    """What estimates of costs assume."""
+
+    usage: UsageShape = Field(
+        default=UsageShape(),
+        title="Usage in a month",
+        description="What each resource is assumed to have in a month, so that its costs "
+        "can be estimated.",
+        examples=[{"requests": 20_000_000, "stored_gb": 500}],
+    )
+
+
 # A value of a parameter: `stack_sets.value` reads it, with how it is written.
 _SCALAR = {"type": ["string", "number", "boolean"]}
 _VALUE = {
@@ -669,6 +717,12 @@ class FileShape(Shape):
         title="Goals of drills",
         description="What tapgen drill compares its measurements with.",
         examples=[{"rto": "5m", "rpo": "1s"}],
+    )
+    cost: CostShape = Field(
+        default=CostShape(),
+        title="Costs",
+        description="What tapgen cost and tapgen plan assume when they estimate costs.",
+        examples=[{"usage": {"requests": 20_000_000}}],
     )
     allow_drill: bool = Field(
         default=False,

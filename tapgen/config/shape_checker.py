@@ -17,6 +17,7 @@ from tapgen.config.record import Record, Wrong, check_text
 from tapgen.config.role_shape_checker import _action, _role, _service
 from tapgen.knowledge.regions import PARTITION_OF
 from tapgen.model import LONGEST_SUFFIX, SELF, SUFFIX_PATTERN, SUFFIX_RULE
+from tapgen.model.costs import USAGE
 
 MOST_TAGS = 44
 STACK_NAME = "[A-Za-z][A-Za-z0-9-]{0,127}"
@@ -449,6 +450,286 @@ def check_goals_shape(data: Any) -> GoalsShape:
         found.answer = value
     else:
         found.answer = "3s"
+    return found
+
+
+class UsageShape(Record):
+    __slots__ = (
+        "hours",
+        "requests",
+        "call_ms",
+        "table_writes",
+        "table_reads",
+        "table_gb",
+        "stored_gb",
+        "object_writes",
+        "database_gb",
+        "database_ios",
+        "log_gb",
+        "flow_log_gb",
+        "nat_gb",
+        "endpoint_gb",
+        "transit_gb",
+        "balancer_units",
+        "accelerated_gb",
+        "data_events",
+        "config_items",
+        "rule_evaluations",
+        "backup_gb",
+        "notifications",
+    )
+
+    def __new__(cls, **values: Any) -> Any:
+        return check_usage_shape(values)
+
+
+def check_usage_shape(data: Any) -> UsageShape:
+    if type(data) is not dict or not data.keys() <= {
+        *(
+            "hours",
+            "requests",
+            "call_ms",
+            "table_writes",
+            "table_reads",
+            "table_gb",
+            "stored_gb",
+            "object_writes",
+            "database_gb",
+            "database_ios",
+            "log_gb",
+            "flow_log_gb",
+            "nat_gb",
+            "endpoint_gb",
+            "transit_gb",
+            "balancer_units",
+            "accelerated_gb",
+            "data_events",
+            "config_items",
+            "rule_evaluations",
+            "backup_gb",
+            "notifications",
+        )
+    }:
+        raise Wrong
+    found = object.__new__(UsageShape)
+    if "hours" in data:
+        value = data["hours"]
+        if type(value) is not int:
+            raise Wrong
+        if value < 0:
+            raise Wrong
+        found.hours = value
+    else:
+        found.hours = 730
+    if "requests" in data:
+        value = data["requests"]
+        if type(value) is not int:
+            raise Wrong
+        if value < 0:
+            raise Wrong
+        found.requests = value
+    else:
+        found.requests = 1000000
+    if "call_ms" in data:
+        value = data["call_ms"]
+        if type(value) is not int:
+            raise Wrong
+        if value < 0:
+            raise Wrong
+        found.call_ms = value
+    else:
+        found.call_ms = 100
+    if "table_writes" in data:
+        value = data["table_writes"]
+        if type(value) is not int:
+            raise Wrong
+        if value < 0:
+            raise Wrong
+        found.table_writes = value
+    else:
+        found.table_writes = 1000000
+    if "table_reads" in data:
+        value = data["table_reads"]
+        if type(value) is not int:
+            raise Wrong
+        if value < 0:
+            raise Wrong
+        found.table_reads = value
+    else:
+        found.table_reads = 1000000
+    if "table_gb" in data:
+        value = data["table_gb"]
+        if type(value) is not int:
+            raise Wrong
+        if value < 0:
+            raise Wrong
+        found.table_gb = value
+    else:
+        found.table_gb = 10
+    if "stored_gb" in data:
+        value = data["stored_gb"]
+        if type(value) is not int:
+            raise Wrong
+        if value < 0:
+            raise Wrong
+        found.stored_gb = value
+    else:
+        found.stored_gb = 10
+    if "object_writes" in data:
+        value = data["object_writes"]
+        if type(value) is not int:
+            raise Wrong
+        if value < 0:
+            raise Wrong
+        found.object_writes = value
+    else:
+        found.object_writes = 100000
+    if "database_gb" in data:
+        value = data["database_gb"]
+        if type(value) is not int:
+            raise Wrong
+        if value < 0:
+            raise Wrong
+        found.database_gb = value
+    else:
+        found.database_gb = 50
+    if "database_ios" in data:
+        value = data["database_ios"]
+        if type(value) is not int:
+            raise Wrong
+        if value < 0:
+            raise Wrong
+        found.database_ios = value
+    else:
+        found.database_ios = 10000000
+    if "log_gb" in data:
+        value = data["log_gb"]
+        if type(value) is not int:
+            raise Wrong
+        if value < 0:
+            raise Wrong
+        found.log_gb = value
+    else:
+        found.log_gb = 1
+    if "flow_log_gb" in data:
+        value = data["flow_log_gb"]
+        if type(value) is not int:
+            raise Wrong
+        if value < 0:
+            raise Wrong
+        found.flow_log_gb = value
+    else:
+        found.flow_log_gb = 10
+    if "nat_gb" in data:
+        value = data["nat_gb"]
+        if type(value) is not int:
+            raise Wrong
+        if value < 0:
+            raise Wrong
+        found.nat_gb = value
+    else:
+        found.nat_gb = 100
+    if "endpoint_gb" in data:
+        value = data["endpoint_gb"]
+        if type(value) is not int:
+            raise Wrong
+        if value < 0:
+            raise Wrong
+        found.endpoint_gb = value
+    else:
+        found.endpoint_gb = 10
+    if "transit_gb" in data:
+        value = data["transit_gb"]
+        if type(value) is not int:
+            raise Wrong
+        if value < 0:
+            raise Wrong
+        found.transit_gb = value
+    else:
+        found.transit_gb = 100
+    if "balancer_units" in data:
+        value = data["balancer_units"]
+        if type(value) is not int:
+            raise Wrong
+        if value < 0:
+            raise Wrong
+        found.balancer_units = value
+    else:
+        found.balancer_units = 1
+    if "accelerated_gb" in data:
+        value = data["accelerated_gb"]
+        if type(value) is not int:
+            raise Wrong
+        if value < 0:
+            raise Wrong
+        found.accelerated_gb = value
+    else:
+        found.accelerated_gb = 100
+    if "data_events" in data:
+        value = data["data_events"]
+        if type(value) is not int:
+            raise Wrong
+        if value < 0:
+            raise Wrong
+        found.data_events = value
+    else:
+        found.data_events = 1000000
+    if "config_items" in data:
+        value = data["config_items"]
+        if type(value) is not int:
+            raise Wrong
+        if value < 0:
+            raise Wrong
+        found.config_items = value
+    else:
+        found.config_items = 1000
+    if "rule_evaluations" in data:
+        value = data["rule_evaluations"]
+        if type(value) is not int:
+            raise Wrong
+        if value < 0:
+            raise Wrong
+        found.rule_evaluations = value
+    else:
+        found.rule_evaluations = 1000
+    if "backup_gb" in data:
+        value = data["backup_gb"]
+        if type(value) is not int:
+            raise Wrong
+        if value < 0:
+            raise Wrong
+        found.backup_gb = value
+    else:
+        found.backup_gb = 10
+    if "notifications" in data:
+        value = data["notifications"]
+        if type(value) is not int:
+            raise Wrong
+        if value < 0:
+            raise Wrong
+        found.notifications = value
+    else:
+        found.notifications = 1000
+    return found
+
+
+class CostShape(Record):
+    __slots__ = ("usage",)
+
+    def __new__(cls, **values: Any) -> Any:
+        return check_cost_shape(values)
+
+
+def check_cost_shape(data: Any) -> CostShape:
+    if type(data) is not dict or not data.keys() <= {*("usage",)}:
+        raise Wrong
+    found = object.__new__(CostShape)
+    if "usage" in data:
+        value = data["usage"]
+        value = check_usage_shape(value)
+        found.usage = value
+    else:
+        found.usage = check_usage_shape({})
     return found
 
 
@@ -902,6 +1183,7 @@ class FileShape(Record):
         "account_baseline",
         "rollout",
         "goals",
+        "cost",
         "allow_drill",
     )
 
@@ -929,6 +1211,7 @@ def check_file_shape(data: Any) -> FileShape:
             "account_baseline",
             "rollout",
             "goals",
+            "cost",
             "allow_drill",
         )
     }:
@@ -1115,6 +1398,12 @@ def check_file_shape(data: Any) -> FileShape:
         found.goals = value
     else:
         found.goals = check_goals_shape({})
+    if "cost" in data:
+        value = data["cost"]
+        value = check_cost_shape(value)
+        found.cost = value
+    else:
+        found.cost = check_cost_shape({})
     if "allow_drill" in data:
         value = data["allow_drill"]
         if type(value) is not bool:

@@ -10,6 +10,7 @@ from typing import Any
 
 from tapgen.frozen import dataclass
 from tapgen.model.artifacts import Artifact
+from tapgen.model.costs import Usage
 from tapgen.model.drills import Goals
 from tapgen.model.migrations import Migration
 from tapgen.model.organizations import PermissionModel, ServiceManaged, Unit
@@ -250,6 +251,7 @@ class System:
     delegated: bool = False
     callers: tuple[str, ...] = ()
     goals: Goals = Goals()
+    usage: Usage = Usage()
 
     @property
     def organizational_units(self) -> tuple[str, ...]:

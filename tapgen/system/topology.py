@@ -109,10 +109,10 @@ class Topology:
 
 def of(system: System) -> Topology:
     """Return the topology of a system, also before `self` and units are resolved."""
-    return _folded(system, _Reader(_resolved(system)).read())
+    return _folded(system, _Reader(resolved(system)).read())
 
 
-def _resolved(system: System) -> System:
+def resolved(system: System) -> System:
     """Return a system whose own account has a number, so that names and ARNs are texts."""
     units = {u: Unit(u, ()) for u in system.organizational_units}
     found = system.resolve(_OWN, units)
@@ -530,7 +530,7 @@ def _folded(
 ) -> Topology:
     """Return the topology with one lane for all places that get the same."""
     placed, edges = found
-    groups = representatives.of(_resolved(system))
+    groups = representatives.of(resolved(system))
     unresolved = any(t.account == SELF for s in system.stack_sets for t in s.targets)
     number_of_own = _OWN if unresolved else ""
     lane_of = {card.id: at for card, at in placed}

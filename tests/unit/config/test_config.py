@@ -419,7 +419,7 @@ def test_mistakes_of_every_environment_are_reported_at_their_own_lines(
             "another suffix",
             "payments.yaml:16: environments.dev-eu.sufix: unknown key; allowed: "
             "account_baseline, account_filter, accounts, admin, allow_drill, auto_deployment, "
-            "blueprint, goals, organizational_units, pass_roles, permission_model, permissions, "
+            "blueprint, cost, goals, organizational_units, pass_roles, permission_model, permissions, "
             "regions, rollout, settings, stack_sets, suffix, tags; did you mean 'suffix'?",
         ]
 
@@ -1160,7 +1160,7 @@ def test_every_key_of_the_schema_is_explained_with_an_example() -> None:
     schema = config.json_schema(BLUEPRINTS.values())
     # Definitions of a blueprint's settings are its own, under `<blueprint>.`.
     ours = [d for name, d in schema["$defs"].items() if name.endswith("Shape")]
-    assert len(ours) == 12
+    assert len(ours) == 14
     for owner in (schema, *ours):
         for key, said in owner["properties"].items():
             assert said["title"] and said["description"], key
