@@ -10,7 +10,7 @@ from datetime import datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-from tapgen.aws.session import ATTEMPTS, Aws, ask
+from tapgen.aws.session import ATTEMPTS, HASTY, Aws, ask
 from tapgen.errors import AwsError, Conflict, NotFound
 from tapgen.frozen import dataclass
 from tapgen.model import Target, artifact_bucket
@@ -61,7 +61,7 @@ class ArtifactBucket:
     @property
     def hasty(self) -> ArtifactBucket:
         """The same bucket, for finding out soon whether its region answers."""
-        return replace(self, attempts=2)
+        return replace(self, attempts=HASTY)
 
     def put(self, key: str, body: bytes, *, kind: str = "application/json") -> str:
         """Store an object; return the https URL by which CloudFormation reads it.

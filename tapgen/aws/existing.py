@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import field
 from typing import Any
 
-from tapgen.aws.session import Aws, ask, pages
+from tapgen.aws.session import HASTY, Aws, ask, pages
 from tapgen.aws.stacksets import StackSets
 from tapgen.errors import AwsError, Denied
 from tapgen.frozen import dataclass
@@ -88,8 +88,8 @@ class Wanted:
 
 
 def find(aws: Aws, places: Iterable[Target], wanted: Wanted) -> list[Existing]:
-    """Return the stacks that are wanted, by place and name. Raises AwsError where a place
-    does not answer: what is there is not known then."""
+    """Return the stacks that are wanted, by place and name. Raises AwsError, soon, where a
+    place does not answer: what is there is not known then."""
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         found = pool.map(lambda place: [*_in(aws, place, wanted)], places)
         return [one for each in found for one in sorted(each, key=lambda e: e.name)]
@@ -97,7 +97,8 @@ def find(aws: Aws, places: Iterable[Target], wanted: Wanted) -> list[Existing]:
 
 def _in(aws: Aws, place: Target, wanted: Wanted) -> Iterator[Existing]:
     client = aws.client("cloudformation", place)
-    for stack in [*pages(client, "describe_stacks", "Stacks")]:
+    hasty = aws.client("cloudformation", place, HASTY)
+    for stack in [*pages(hasty, "describe_stacks", "Stacks")]:
         if stack["StackStatus"] == _GONE or not wanted.takes(stack):
             continue
         whole = not stack.get("ParentId") and stack["StackStatus"] != IN_REVIEW
@@ -189,5 +190,6 @@ def taken(aws: Aws, admin: Target, prefix: str) -> dict[str, set[str]]:
 def _enabled(aws: Aws, place: Target) -> Iterator[str]:
     """Yield the regions that are enabled in an account (EC2 API reference, DescribeRegions:
     https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeRegions.html)."""
-    for region in ask(aws.client("ec2", place), "describe_regions")["Regions"]:
+    client = aws.client("ec2", place, HASTY)
+    for region in ask(client, "describe_regions")["Regions"]:
         yield region["RegionName"]

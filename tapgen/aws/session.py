@@ -35,6 +35,8 @@ _INSTANCE = "x-tapgen-instance"  # header of tapgen.emulator.server.proof
 _PLACE = "tapgen_place"  # attribute of a client: who calls with it, and where
 ATTEMPTS = 10
 """How often a call is tried before it fails."""
+HASTY = 2
+"""How often, where it is to be seen soon whether a region answers."""
 _ONLY_ENDPOINT_SECRET = "local"  # the embedded AWS accepts any signature
 
 _NOT_FOUND = {
@@ -156,7 +158,7 @@ class Aws:
         """Ask a region who calls, as the first call of every command: it fails quickly
         when nothing answers.
         """
-        sts = self._clients.get("sts", region, 2, Caller())
+        sts = self._clients.get("sts", region, HASTY, Caller())
         return str(ask(sts, "get_caller_identity")["Account"])
 
     @property

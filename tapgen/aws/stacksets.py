@@ -25,7 +25,7 @@ from tapgen.aws.artifact_bucket import ArtifactBucket
 from tapgen.aws.clients import AT_ONCE
 from tapgen.aws.readings import OPERATION_PREFIX
 from tapgen.aws.remembered import Memory, Newest
-from tapgen.aws.session import Aws, ask, one_line, pages
+from tapgen.aws.session import HASTY, Aws, ask, one_line, pages
 from tapgen.aws.sweep import Given, Listed, Sweep, Wanted
 from tapgen.errors import AwsError, Busy, NotFound
 from tapgen.frozen import dataclass
@@ -152,9 +152,15 @@ class StackSets:
 
     # -- reading ---------------------------------------------------------------
 
-    def names(self, prefix: str = "") -> list[str]:
-        """Return the names of the active stack sets that begin with `prefix`."""
-        found = self._pages("list_stack_sets", "Summaries", Status="ACTIVE")
+    def names(self, prefix: str = "", attempts: int = HASTY) -> list[str]:
+        """Return the names of the active stack sets that begin with `prefix`.
+
+        As whoever looks asks for them first, this fails soon where the region does not
+        answer: after `attempts`.
+        """
+        client = self.aws.client("cloudformation", self.admin, attempts)
+        wanted = {"Status": "ACTIVE", **self._call_as}
+        found = pages(client, "list_stack_sets", "Summaries", **wanted)
         return sorted(
             s["StackSetName"] for s in found if s["StackSetName"].startswith(prefix)
         )

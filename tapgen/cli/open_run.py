@@ -41,6 +41,8 @@ def administered(
     prefix, home = reached.system.prefix, reached.system.admin.region
     try:
         near = to_act(reached) if acts else places.nearest(reached.sets, prefix)
+        if acts and (silent := places.silence(reached.sets, prefix)):
+            near = replace(near, store=reached.sets.bucket.hasty, away=silent)
     except AwsError:  # who may not read journals may read stack sets all the same
         near = places.at_home(reached.sets, prefix)
     if near.away:

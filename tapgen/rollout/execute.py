@@ -11,11 +11,13 @@ import random
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import field
 from datetime import UTC, datetime
 from typing import Any
 
 from tapgen.aws import acting, remembered, sweep
+from tapgen.aws.clients import AT_ONCE
 from tapgen.aws.readings import OPERATION_PREFIX
 from tapgen.aws.stacksets import Operation, Result, StackSets
 from tapgen.errors import AwsError, Busy, RolloutError, TapgenError
@@ -50,9 +52,9 @@ RESULTS_PER_PAGE = 100
 """How many results a call gives ("MaxResults", API reference,
 ListStackSetOperationResults)."""
 
-SLOWER = 1.04
-"""How much longer each pause between polls is than the one before: it stays a
-twenty-fifth of what an operation has taken, and so does what its end waits to be seen."""
+SLOWER = 1.025
+"""How much longer each pause between polls is than the one before: it stays a fortieth of
+what an operation has taken, and so does what its end waits to be seen."""
 
 _LISTED = {Kind.CREATE, Kind.UPDATE, Kind.SETTLE, Kind.RESTORE}
 """Steps after whose last operation all instances are listed."""
@@ -155,6 +157,7 @@ class Engine:
             raise Lost(self.state.touched, None, self.state.run) from None
 
     def _round(self) -> None:
+        began = self.ways.clock()
         self._beat()
         self._look()
         moved = False
@@ -163,11 +166,13 @@ class Engine:
                 continue  # the wish came after the list was made
             moved |= bool(self._try(self._do, one))
         self._mention_throttling()
+        shortest, longest = self.ways.poll_seconds
         if moved:
-            self.pause = self.ways.poll_seconds[0]
+            self.pause = shortest
             return
-        longest = self.ways.poll_seconds[1]
-        self._sleep(self.pause * random.uniform(0.8, 1.2))
+        # From one look to the next: to read the results of many targets takes time, too.
+        spent = self.ways.clock() - began
+        self._sleep(max(self.pause - spent, shortest) * random.uniform(0.8, 1.2))
         self.pause = min(max(self.pause, 0.01) * SLOWER, longest)
 
     def _mention_throttling(self) -> None:
@@ -810,20 +815,24 @@ class Engine:
 
     def _store_good(self) -> None:
         """Store the good definitions, for when the next rollout finds others."""
-        for name in self.state.touched:
-            if name not in self.state.dropped:
-                self.patiently(self._store_good_one, name)
+        names = [n for n in self.state.touched if n not in self.state.dropped]
+        if names:
+            self.patiently(self._store_good_ones, names)
 
-    def _store_good_one(self, name: str) -> None:
+    def _store_good_ones(self, names: Sequence[str]) -> None:
         sets = self.sets.at(self.state.opening.get("to", ""))
-        found = sets.describe(
-            name, outputs=sweep.nowhere, given=self._given, listed=self._listed
+        found = sets.observe(
+            names, outputs=sweep.nowhere, given=self._given, listed=self._listed
         )
-        if found and snapshot.is_good(found):
-            place = snapshot.key(self.journal.prefix, name)
-            self.journal.store.put(place, snapshot.dump(found))
+        bodies: dict[str, bytes] = {}
+        for name, one in found.items():
+            if not snapshot.is_good(one):
+                continue
+            bodies[snapshot.key(self.journal.prefix, name)] = snapshot.dump(one)
             if known := sets.memory.body(name):
-                self.journal.store.put(remembered.key(name), known)
+                bodies[remembered.key(name)] = known
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            list(pool.map(self.journal.store.put, bodies, bodies.values()))
 
     def _listed(
         self, name: str, newest: remembered.Newest

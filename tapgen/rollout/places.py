@@ -109,14 +109,20 @@ def nearest(sets: StackSets, prefix: str) -> Near:
 def require_answer(sets: StackSets, prefix: str) -> None:
     """Raise RolloutError soon where the only region of a journal does not answer: `nearest`
     has asked where there are others."""
-    home = sets.admin.region
-    if len(sets.buckets) > 1:
-        return
-    try:
-        lock.read(sets.bucket.hasty, prefix)
-    except AwsError as error:
-        if is_away(error):
-            raise _unreadable(prefix, {home: str(error)}) from error
+    if away := silence(sets, prefix):
+        raise _unreadable(prefix, away)
+
+
+def silence(sets: StackSets, prefix: str) -> dict[str, str]:
+    """Return what the only region of a journal answers instead of it; empty where it has
+    it, and where there are others."""
+    if len(sets.buckets) == 1:
+        try:
+            lock.read(sets.bucket.hasty, prefix)
+        except AwsError as error:
+            if is_away(error):
+                return {sets.admin.region: str(error)}
+    return {}
 
 
 def _unreadable(prefix: str, away: Mapping[str, str]) -> RolloutError:

@@ -61,7 +61,7 @@ def dump(found: Observed) -> bytes:
         "auto_deployment": vars(found.auto_deployment),
         "instances": instances,
     }
-    return json.dumps(data, indent=2).encode()
+    return json.dumps(data).encode()
 
 
 def load(body: bytes) -> Observed:

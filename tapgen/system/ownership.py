@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 
+from tapgen.aws.session import ATTEMPTS, HASTY
 from tapgen.aws.stacksets import StackSets
 from tapgen.model import Observed, Output, Reading, System
 from tapgen.system import parameter_store
@@ -61,17 +62,21 @@ def definitions(system: System, sets: StackSets) -> dict[str, Observed]:
 
 def running(system: System, sets: StackSets) -> dict[str, str]:
     """Return the operations that run on these stack sets, in words, by stack set."""
-    found = {name: sets.running(name) for name in _names(system, sets)}
+    # Who waits for them has begun, and a region that is away for a moment ends no wait.
+    names = _names(system, sets, ATTEMPTS)
+    found = {name: sets.running(name) for name in names}
     active = {name: str(operation) for name, operation in found.items() if operation}
     return {name: active[name] for name in _ours(system, sets.definitions(active))}
 
 
-def _names(system: System, sets: StackSets) -> list[str]:
+def _names(system: System, sets: StackSets, attempts: int = HASTY) -> list[str]:
     """The stack sets that may be the system's. One that is not listed does not exist
     ("strongly consistent reads", API reference, ListStackSets)."""
     wanted = {s.name for s in system.stack_sets}
     start = f"{system.prefix}-"
-    return [n for n in sets.names() if n in wanted or n.startswith(start)]
+    return [
+        n for n in sets.names(attempts=attempts) if n in wanted or n.startswith(start)
+    ]
 
 
 def _ours(system: System, found: Mapping[str, Observed]) -> dict[str, Observed]:

@@ -649,3 +649,5 @@ def test_a_region_that_is_away_is_named_and_the_others_go_on(shell: Shell) -> No
     shell.run("local", "fault", "add", "unavailable", *only)
     plan = shell.run("plan", "--local", expect=1).stderr
     assert f"in the journal in us-east-1: {last}" in plan
+    listed = json.loads(shell.run("local", "fault", "list", "--output", "json").stdout)
+    assert listed["faults"][0]["fired"] == 2  # asked once more, and not with patience

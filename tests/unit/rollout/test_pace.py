@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import pytest
 
 from tapgen import plan
-from tapgen.aws.stacksets import Operation
+from tapgen.aws.stacksets import Operation, Result
 from tapgen.model import OperationStatus
 from tapgen.rollout import execute
 from tapgen.rollout.opening import opened
@@ -22,17 +23,25 @@ PARTS = 12
 
 @dataclass
 class Timed(Cloud):
-    """A cloud whose operations take `duration` seconds by `now`, which sleeping advances."""
+    """A cloud whose operations take `duration` seconds by `now`, which sleeping advances,
+    and reading results by `reading` seconds. `looks` are the times of polls."""
 
     duration: float = 0.0
+    reading: float = 0.0
     now: float = 0.0
     ends: dict[str, float] = field(default_factory=dict)
+    looks: list[float] = field(default_factory=list)
 
     def _start(self, verb: str, name: str, id: str, work: Any) -> None:
         super()._start(verb, name, id, work)
         self.ends.setdefault(id, self.now + self.duration)
 
+    def results(self, name: str, operation_id: str) -> list[Result]:
+        self.now += self.reading
+        return super().results(name, operation_id)
+
     def operation(self, name: str, operation_id: str) -> Operation:
+        self.looks.append(self.now)
         polls = self._find(name).polls
         if operation_id in polls:
             polls[operation_id] = 0 if self.now >= self.ends[operation_id] else 2
@@ -88,7 +97,7 @@ def test_a_long_operation_at_many_targets_takes_few_calls_but_shows_a_failure_at
     None
 ):
     targets = [make.Target(f"{n:012}", "us-east-1") for n in range(1000)]
-    cloud = Timed(duration=2400.0)
+    cloud = Timed(duration=2400.0, reading=5.0)
     the_plan = plan.make(
         make.system(make.stack_set("p0", targets=targets)), observed(cloud)
     )
@@ -100,6 +109,8 @@ def test_a_long_operation_at_many_targets_takes_few_calls_but_shows_a_failure_at
         for kind in ("operation ", "results ")
     )
     assert 0 < results * 10 <= polls + 20  # a hundred results in a call; first and last
+    pauses = [after - before for before, after in itertools.pairwise(cloud.looks)]
+    assert 15 < max(pauses) <= 15 * 1.2  # what reading takes is a part of the pause
 
     looks = execute.Looks()
     one = Operation("o", "p0", OperationStatus.RUNNING)
