@@ -66,8 +66,8 @@ def verify_command(
     Every output must be there, every alarm must watch a metric that exists, or may be
     empty, and not be in ALARM, and every health check must get answers. It changes nothing.
     """
+    from tapgen.aws import verifying
     from tapgen.model.verified import Verified, worst
-    from tapgen.operate import verifying
     from tapgen.report import verification
     from tapgen.system import ownership
 

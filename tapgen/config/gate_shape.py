@@ -52,6 +52,15 @@ def _approve(value: Any) -> Any:
     return value
 
 
+def _verify(value: Any) -> Any:
+    if value is not True:
+        raise ValueError(
+            f"{shown(value)} is not true; give true, or remove the gate to roll out "
+            "without verifying what is deployed"
+        )
+    return value
+
+
 def _url(value: str) -> str:
     try:
         found = urlsplit(value)
@@ -90,7 +99,8 @@ _ALARMS = WithJsonSchema({"anyOf": [{"const": True}, _NAMES]})
 
 
 class GateShape(BaseModel):
-    """What must hold before a rollout goes on: alarms, a probe, a command or an approval."""
+    """What must hold before a rollout goes on: alarms, a probe, a command, an approval, or
+    that all is as it should be."""
 
     model_config = ConfigDict(
         extra="forbid",
@@ -147,9 +157,17 @@ class GateShape(BaseModel):
         description="true: somebody approves, at the terminal or with tapgen approve.",
         examples=[True],
     )
+    verify: Annotated[Any, AfterValidator(_verify), WithJsonSchema({"const": True})] = (
+        Field(
+            default=None,
+            description="true: what was deployed is as it should be, as tapgen verify has it.",
+            examples=[True],
+        )
+    )
     timeout: Duration | None = Field(
         default=None,
-        description="How long to wait: for a command 5m, for an approval 24h by default.",
+        description="How long to wait: for a command 5m, for an approval 24h, to verify "
+        "15m by default.",
         examples=["5m"],
     )
     after: Annotated[

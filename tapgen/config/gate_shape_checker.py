@@ -51,6 +51,14 @@ def _approve(value):
     return value
 
 
+def _verify(value):
+    if value is not True:
+        raise ValueError(
+            f"{shown(value)} is not true; give true, or remove the gate to roll out without verifying what is deployed"
+        )
+    return value
+
+
 def _url(value):
     try:
         found = urlsplit(value)
@@ -87,6 +95,7 @@ class GateShape(Record):
         "under",
         "command",
         "approve",
+        "verify",
         "timeout",
         "after",
     )
@@ -106,6 +115,7 @@ def check_gate_shape(data: Any) -> GateShape:
             "under",
             "command",
             "approve",
+            "verify",
             "timeout",
             "after",
         )
@@ -182,6 +192,13 @@ def check_gate_shape(data: Any) -> GateShape:
         found.approve = value
     else:
         found.approve = None
+    if "verify" in data:
+        value = data["verify"]
+        pass
+        value = _verify(value)
+        found.verify = value
+    else:
+        found.verify = None
     if "timeout" in data:
         value = data["timeout"]
         if value is not None:

@@ -21,6 +21,7 @@ from tapgen.model import (
     CommandGate,
     Gate,
     ProbeGate,
+    VerifyGate,
 )
 
 if TYPE_CHECKING:  # slow to import, and needed only to say what is wrong
@@ -88,5 +89,7 @@ def _gate(shape: GateShape) -> Gate:
         return CommandGate(command=tuple(shape.command), after=after, **timeout)
     if shape.approve:
         return ApprovalGate(after=after, **timeout)
+    if shape.verify:
+        return VerifyGate(after=after, **timeout)
     names = () if shape.alarms is True else tuple(shape.alarms)
     return AlarmGate(names=names, bake=seconds(shape.bake), after=after)

@@ -15,6 +15,7 @@ GATE_KEYS = {
     "probe": ("status", "body", "under"),
     "command": ("timeout",),
     "approve": ("timeout",),
+    "verify": ("timeout",),
 }
 """The keys of which a gate has exactly one, with those that belong to it."""
 _SIZES = {"ms": 0.001, "s": 1, "m": 60, "h": 3600}

@@ -94,11 +94,28 @@ class HealthGate:
         return f"{what} for {duration(self.bake)}"
 
 
-Gate = AlarmGate | ProbeGate | CommandGate | ApprovalGate | HealthGate
+@dataclass(frozen=True, kw_only=True)
+class VerifyGate:
+    """What was deployed since the last such gate is as it should be within `timeout`
+    seconds: instances, outputs, alarms and health checks, as `tapgen verify` has them.
+    """
+
+    kind: ClassVar[str] = "verify"
+    timeout: float = 900.0
+    after: str = REGION
+
+    def __str__(self) -> str:
+        return f"what was deployed is verified within {duration(self.timeout)}"
+
+
+Gate = AlarmGate | ProbeGate | CommandGate | ApprovalGate | HealthGate | VerifyGate
 
 _KINDS: Mapping[str, type[Gate]] = {
     kind.kind: kind
-    for kind in (AlarmGate, ProbeGate, CommandGate, ApprovalGate, HealthGate)
+    for kind in (
+        *(AlarmGate, ProbeGate, CommandGate),
+        *(ApprovalGate, HealthGate, VerifyGate),
+    )
 }
 
 

@@ -9,7 +9,7 @@ lock of a rollout: so it can be stopped, resumed and reversed, and excludes a ro
 need of stacks. `running` starts it, and `chapters` lists all procedures for people.
 `drilling` makes the steps of a drill, and `drilled` reads from its journal what it has
 found. `rehearsing` copies what is deployed into another AWS, to try a plan there, and says what a
-failure has left. `verifying` and `migrating` only look: whether what is deployed is as it should be,
-and how far a migration is. May use `procedures/`, `rollout/` and `aws/`. Begin reading at
+failure has left. `migrating` only looks how far a migration is, and `notifying` says at the
+end what was done. May use `procedures/`, `rollout/` and `aws/`. Begin reading at
 `databases.failover`.
 """

@@ -42,10 +42,12 @@ from tapgen.model import (
     HealthGate,
     ProbeGate,
     Target,
+    VerifyGate,
     duration,
     gate_data,
     gate_from,
 )
+from tapgen.model.verified import Found, Verified, worst
 
 POLL = 15.0
 """Seconds between two looks at alarms, at most."""
@@ -205,6 +207,8 @@ class Readers:
     alarms that exist, and when they went off after that time. `probe` takes a URL and
     seconds, `command` an argument list and seconds. `approval` returns what somebody
     said, None as long as nobody has. `health` takes a place and the ids of health checks.
+    `verified` says what was found of all that was deployed since the last gate that
+    verifies.
     """
 
     alarms: Callable[[Sequence[str], datetime], Sequence[Alarm]]
@@ -213,6 +217,7 @@ class Readers:
     approval: Callable[[], Approval | None]
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
     health: Callable[[Target, Sequence[str]], Sequence[Health]] = lambda at, ids: ()
+    verified: Callable[[], Sequence[Found]] = lambda: ()
 
 
 def readers(
@@ -221,6 +226,7 @@ def readers(
     facts: Facts,
     approval: Callable[[], Approval | None],
     stopping: Callable[[], bool] = lambda: False,
+    verified: Callable[[], Sequence[Found]] = lambda: (),
 ) -> Readers:
     """Return the readers of a run; `stacks` are the ids of the system's stacks. Probes
     and commands raise Interrupted as soon as the run is `stopping`."""
@@ -243,7 +249,7 @@ def readers(
     def health(at: Target, ids: Sequence[str]) -> list[Health]:
         return [health_checks.health(aws, at, id) for id in ids]
 
-    return Readers(read, request, run, approval, health=health)
+    return Readers(read, request, run, approval, health=health, verified=verified)
 
 
 def _in_stacks(aws: Aws, target: Target, stack_ids: Iterable[str]) -> list[str]:
@@ -282,6 +288,8 @@ def check(
         return _probe(gate, readers, since, previous)
     if isinstance(gate, CommandGate):
         return _command(gate, readers, since)
+    if isinstance(gate, VerifyGate):
+        return _verify(gate, readers, since, before)
     return _approval(gate, readers, since)
 
 
@@ -377,6 +385,61 @@ def _health(
     elif checks:
         words = f"{words}; {'; '.join(one.words for one in checks)}"
     return Evidence(gate, verdict, words, since, found.at, values, attempts, again)
+
+
+# -- what is deployed ----------------------------------------------------------------
+
+
+def _verify(
+    gate: VerifyGate, readers: Readers, since: datetime, before: Collection[str]
+) -> Evidence:
+    """What is not as it should be, or unknown, is looked at again until the time is up: a
+    metric may be new. An alarm that was in ALARM before the run says nothing of the run.
+    """
+    found = readers.verified()
+    now = readers.now()
+    remaining = gate.timeout - (now - since).total_seconds()
+    off = [
+        f for f in found if f.kind == "alarm" and f"{f.name} in {f.target}" in before
+    ]
+    judged = [one for one in found if one not in off]
+    bad = [f for f in judged if f.verdict in (Verified.UNKNOWN, Verified.FAILS)]
+    counts = {str(v): sum(f.verdict is v for f in judged) for v in Verified}
+    values = {
+        "found": counts,
+        "bad": [_found_data(one) for one in bad[:_MOST_ALARMS]],
+        "ignored": [_found_data(one) for one in off[:_MOST_ALARMS]],
+    }
+    words = (
+        f"{len(judged)} instances, outputs, alarms and health checks as they should be"
+    )
+    verdict = Verdict.GREEN
+    if off:
+        words += f", {len(off)} left out that went off before the run"
+    if bad:
+        bad.sort(key=lambda one: one.verdict is not worst(bad))
+        more = f" and {len(bad) - 3} more" if len(bad) > 3 else ""
+        words = "; ".join(map(_found_words, bad[:3])) + more
+        verdict = Verdict.WAIT if remaining > 0 else Verdict.RED
+    again = min(POLL, remaining) if verdict is Verdict.WAIT else 0.0
+    return Evidence(gate, verdict, words, since, now, values, again=again)
+
+
+def _found_words(one: Found) -> str:
+    what = one.kind if one.kind == "instance" else f"{one.kind} {one.name}"
+    return f"{one.part} in {one.target}: {what} {one.words}"
+
+
+def _found_data(one: Found) -> dict[str, Any]:
+    return {
+        "part": one.part,
+        "account": one.target.account,
+        "region": one.target.region,
+        "kind": one.kind,
+        "name": one.name,
+        "verdict": str(one.verdict),
+        "words": one.words[:MOST_OUTPUT],
+    }
 
 
 # -- probes --------------------------------------------------------------------------

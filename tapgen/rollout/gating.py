@@ -7,7 +7,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from tapgen.aws import verifying
 from tapgen.aws.stacksets import StackSets
+from tapgen.aws.verifying import Place
 from tapgen.errors import Conflict, NotFound, RolloutError
 from tapgen.model import (
     AlarmGate,
@@ -15,6 +17,7 @@ from tapgen.model import (
     Gate,
     HealthGate,
     Target,
+    VerifyGate,
     gate_from,
 )
 from tapgen.rollout import gates
@@ -46,7 +49,25 @@ def readers(
         _facts(state, id),
         lambda: approval(journal.store, journal.folder, id),
         stopping,
+        lambda: verifying.of_rollout(sets, deployed(state.program, id)),
     )
+
+
+def deployed(program: Program, id: str) -> list[Place]:
+    """Return what the waves before a gate have deployed, as far as the last gate before that
+    verifies, too."""
+    found: list[Place] = []
+    for wave in reversed(program.waves[: int(id.split(".")[0]) - 1]):
+        steps = [step for lane in wave for step in lane]
+        if any(s.gate.get("kind") == VerifyGate.kind for s in steps):
+            break
+        found += [
+            (step.part, step.stack_set, target)
+            for step in steps
+            if step.kind in (Kind.CREATE, Kind.UPDATE, Kind.REPAIR)
+            for target in step.targets
+        ]
+    return found
 
 
 def stacks_of(sets: StackSets, names: Iterable[str]) -> dict[Target, list[str]]:
@@ -68,7 +89,7 @@ def off_before(sets: StackSets, program: Program) -> list[str]:
     read before a run."""
     wanted = [gate_of(s) for s in program.steps.values() if s.kind is Kind.GATE]
     names = [g.names for g in wanted if isinstance(g, AlarmGate)]
-    names += [() for g in wanted if isinstance(g, HealthGate)]
+    names += [() for g in wanted if isinstance(g, HealthGate | VerifyGate)]
     if not names:
         return []
     stacks = stacks_of(sets, {**program.start, **dict.fromkeys(program.watched)})

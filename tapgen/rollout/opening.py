@@ -16,7 +16,7 @@ from tapgen.rollout.fold import State, fold
 from tapgen.rollout.gating import counts
 from tapgen.rollout.journal import Journal, Store
 from tapgen.rollout.model import Event
-from tapgen.rollout.program import FORMAT, WITH_ANSWERS, Kind, Program, load
+from tapgen.rollout.program import FORMAT, NEWEST, Kind, Program, load
 
 
 @dataclass(frozen=True)
@@ -111,10 +111,10 @@ def _load(
         name = event.get("program")
         if name and name not in programs:
             data = json.loads(journal.object(name))
-            if data.get("format") not in range(FORMAT, WITH_ANSWERS + 1):
+            if data.get("format") not in range(FORMAT, NEWEST + 1):
                 raise RolloutError(
                     f"run {journal.run}: its journal has format {data.get('format')}, this "
-                    f"tapgen reads format {FORMAT} to {WITH_ANSWERS}; resume it with tapgen "
+                    f"tapgen reads format {FORMAT} to {NEWEST}; resume it with tapgen "
                     f"{event.get('tapgen', 'of the version that started it')}"
                 )
             programs[name] = load(data)

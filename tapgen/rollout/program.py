@@ -23,6 +23,7 @@ from tapgen.model import (
     ObservedInstance,
     Preferences,
     Target,
+    VerifyGate,
 )
 from tapgen.model.procedures import Act, with_saved
 from tapgen.rollout.codec import decode, encode
@@ -39,6 +40,12 @@ WITH_MEASURES = 3
 
 WITH_ANSWERS = 4
 """The version of programs that need answers of their calls, or watch health checks."""
+
+
+WITH_VERIFICATION = 5
+"""The version of programs with gates that verify what is deployed."""
+
+NEWEST = WITH_VERIFICATION
 
 
 @dataclass(frozen=True)
@@ -214,6 +221,8 @@ class Step:
     @property
     def version(self) -> int:
         """The version of a program that has such a step."""
+        if self.gate.get("kind") == VerifyGate.kind:
+            return WITH_VERIFICATION
         answers = any(c.needs_answer or c.before for c in (*self.calls, *self.undo))
         if answers or self.gate.get("kind") == HealthGate.kind:
             return WITH_ANSWERS

@@ -109,10 +109,13 @@ class Shell:
 
 @pytest.fixture(scope="module")
 def rolled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
-    """A minimal system, rolled out; tests with it leave it as they find it."""
+    """A minimal system, rolled out with a gate that verifies it; tests with it leave it as
+    they find it."""
     shell = Shell(tmp_path_factory.mktemp("rolled"))
+    shell.config(f"{MINIMAL}rollout: {{gates: [{{verify: true}}]}}\n")
+    said = shell.run("rollout", "--local", "--yes").stderr
+    assert re.search("verified within 15m: .* as they should be", said)
     shell.config(MINIMAL)
-    shell.run("rollout", "--local", "--yes")
     yield shell
     shell.run("local", "stop")
 

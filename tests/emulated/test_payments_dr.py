@@ -18,7 +18,7 @@ import pytest
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 
 from tapgen import blueprints, config, plan
-from tapgen.aws import retained
+from tapgen.aws import retained, verifying
 from tapgen.emulator.server import lifecycle
 from tapgen.handlers import writer
 from tapgen.model import System, verified
@@ -30,7 +30,6 @@ from tapgen.operate import (
     filling,
     programs,
     running,
-    verifying,
 )
 from tapgen.operate.databases import Moving
 from tapgen.plan import writers

@@ -29,6 +29,7 @@ from tapgen.model import (
     Strategy,
     System,
     Target,
+    VerifyGate,
 )
 
 
@@ -238,6 +239,7 @@ rollout:
     - {command: [make, "-s", smoke], timeout: 1h, after: network}
     - {approve: true}
     - {approve: true, timeout: 30m}
+    - {verify: true}
 """).rollout
     assert rollout.patience == 90
     assert rollout.gates == (
@@ -249,6 +251,7 @@ rollout:
         CommandGate(command=("make", "-s", "smoke"), timeout=3600, after="network"),
         ApprovalGate(timeout=86_400),
         ApprovalGate(timeout=1800),
+        VerifyGate(timeout=900),
     )
     assert all(gate.after == "region" for gate in rollout.gates[2:5])
 
@@ -704,13 +707,13 @@ def test_of_a_thousand_problems_a_hundred_are_reported(mistakes: Mistakes) -> No
         ),
         (
             "rollout: {gates: [{}]}",
-            "rollout.gates[0]: a gate has exactly one of alarms, probe, command or "
-            "approve; this one has none of them",
+            "rollout.gates[0]: a gate has exactly one of alarms, probe, command, "
+            "approve or verify; this one has none of them",
         ),
         (
             "rollout: {gates: [{alarms: true, approve: true}]}",
-            "rollout.gates[0]: a gate has exactly one of alarms, probe, command or "
-            "approve; this one has alarms and approve; write one gate for each",
+            "rollout.gates[0]: a gate has exactly one of alarms, probe, command, "
+            "approve or verify; this one has alarms and approve; write one gate for each",
         ),
         (
             "rollout: {gates: [{approve: true, bake: 5m}]}",
@@ -718,7 +721,7 @@ def test_of_a_thousand_problems_a_hundred_are_reported(mistakes: Mistakes) -> No
         ),
         (
             "rollout: {gates: [{alarms: true, timeout: 5m}]}",
-            "gates[0].timeout: belongs to command or approve, not to alarms; remove it",
+            "gates[0].timeout: belongs to command, approve or verify, not to alarms",
         ),
         ("rollout: {gates: [{aproove: true}]}", "; did you mean 'approve'?"),
         ("rollout: {gates: [{alarms: false}]}", "alarms: false does not name alarms"),
@@ -738,6 +741,10 @@ def test_of_a_thousand_problems_a_hundred_are_reported(mistakes: Mistakes) -> No
         (
             "rollout: {gates: [{approve: false}]}",
             "approve: false is not true; give true",
+        ),
+        (
+            "rollout: {gates: [{verify: all}]}",
+            "verify: 'all' is not true; give true",
         ),
         (
             "rollout: {gates: [{probe: example.com}]}",

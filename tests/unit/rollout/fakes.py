@@ -213,9 +213,11 @@ class Cloud:
 
     @property
     def aws(self) -> Any:
-        """Clients of CloudWatch only, which know `alarms`; how often `throttled`."""
+        """Clients of CloudWatch, which know `alarms`, and of stacks that have all of them;
+        how often `throttled`."""
         model = SimpleNamespace(service_name="cloudwatch")
         names = {"describe_alarms": "", "describe_alarm_history": ""}
+        names["list_stack_resources"] = ""
         client = SimpleNamespace(
             meta=SimpleNamespace(
                 service_model=model,
@@ -224,6 +226,7 @@ class Cloud:
             ),
             describe_alarms=self.describe_alarms,
             describe_alarm_history=lambda **_: {},
+            list_stack_resources=self.list_stack_resources,
         )
         return SimpleNamespace(
             client=lambda service, target: client, throttled=lambda: self.throttled
@@ -237,6 +240,14 @@ class Cloud:
             if name in AlarmNames
         ]
         return {"MetricAlarms": found}
+
+    def list_stack_resources(self, StackName: str) -> Any:
+        known = {"ResourceType": "AWS::CloudWatch::Alarm", "ResourceStatus": "COMPLETE"}
+        found = [
+            {**known, "LogicalResourceId": name, "PhysicalResourceId": name}
+            for name in self.alarms
+        ]
+        return {"StackResourceSummaries": found}
 
     @property
     def buckets(self) -> dict[str, Bucket]:

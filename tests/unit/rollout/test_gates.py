@@ -29,7 +29,9 @@ from tapgen.model import (
     HealthGate,
     ProbeGate,
     Target,
+    VerifyGate,
 )
+from tapgen.model.verified import Found, Verified
 from tapgen.rollout import gates
 from tapgen.rollout.gates import Answer, Approval, Ended, Evidence, Readers, Verdict
 
@@ -53,10 +55,11 @@ def readers(
     command: Callable[[Sequence[str], float], Ended] = never,
     approval: Callable[[], Approval | None] = never,
     health: Callable[..., Sequence[Health]] = never,
+    verified: Callable[[], Sequence[Found]] = never,
 ) -> Readers:
     """Readers at a time after the gate was reached."""
     now = START + timedelta(seconds=seconds)
-    return Readers(alarms, probe, command, approval, lambda: now, health)
+    return Readers(alarms, probe, command, approval, lambda: now, health, verified)
 
 
 def alarm(name: str = "errors", state: str = "OK", **more: Any) -> Alarm:
@@ -529,6 +532,24 @@ def test_somebodys_word_decides(approved: bool, verdict: Verdict, words: str) ->
     assert (found.verdict, found.words) == (verdict, words)
 
 
+# What is deployed -----------------------------------------------------------------------
+
+
+def test_what_nobody_knows_is_looked_at_again_and_then_red() -> None:
+    fine = Found(EAST, "data", "output", "Arn", Verified.HOLDS, "is there")
+    new = Found(EAST, "data", "alarm", "errors", Verified.UNKNOWN, "no data yet")
+    gate = VerifyGate(timeout=60)
+    waits = look(gate, 10, verified=lambda: [fine, new])
+    late = look(gate, 60, verified=lambda: [fine, new])
+    before = [f"errors in {EAST}"]
+    old = look(gate, 60, before=before, verified=lambda: [fine, new])
+
+    assert (waits.verdict, waits.again) == (Verdict.WAIT, gates.POLL)
+    assert late.verdict is Verdict.RED
+    assert late.words == f"data in {EAST}: alarm errors no data yet"
+    assert old.verdict is Verdict.GREEN, "it says nothing of this run"
+
+
 # Evidence -------------------------------------------------------------------------------
 
 
@@ -547,6 +568,7 @@ class Case:
             CommandGate(command=("true",)), {"command": lambda *_: Ended(0.1, 0, "x")}
         ),
         Case(APPROVE, {"approval": lambda: None}),
+        Case(VerifyGate(), {"verified": lambda: []}),
     ],
 )
 def test_evidence_survives_json(case: Case) -> None:

@@ -14,7 +14,14 @@ import pytest
 
 from tapgen import plan, rollout
 from tapgen.errors import RolloutError
-from tapgen.model import AlarmGate, ApprovalGate, CommandGate, Gate, RolloutSettings
+from tapgen.model import (
+    AlarmGate,
+    ApprovalGate,
+    CommandGate,
+    Gate,
+    RolloutSettings,
+    VerifyGate,
+)
 from tapgen.rollout import gating, opening
 from tapgen.rollout.journal import Journal
 from tests import make
@@ -129,6 +136,35 @@ def test_a_command_gets_the_facts_of_its_run(cloud: Cloud) -> None:
     words = 'test "$TAPGEN_SYSTEM $TAPGEN_WAVE $TAPGEN_PARTS" = "demo 1 data"'
 
     assert run(cloud, WANTED, command("sh", "-c", words))[0].green
+
+
+@pytest.mark.parametrize(
+    ("first", "then", "wanted"),
+    [("OK", "OK", "green"), ("OK", "ALARM", "red"), ("ALARM", "ALARM", "green")],
+)
+def test_what_a_run_has_deployed_is_verified_before_it_goes_on(
+    cloud: Cloud, first: str, then: str, wanted: str
+) -> None:
+    clock = Slept()
+    cloud.alarms["errors"] = first
+
+    def deployed(event: rollout.Event) -> None:
+        if event.kind == "done":
+            cloud.alarms["errors"] = then
+
+    gate = VerifyGate(timeout=60, after="wave")
+    ways = {"screen": deployed, "sleep": clock.sleep, "wall": clock.wall}
+    ended, _ = run(cloud, WANTED, gate, **ways)
+
+    (found,) = evidence(cloud, ended.run)
+    assert found["verdict"] == wanted and ended.green == (wanted == "green")
+    left_out = "1 left out that went off before the run" in found["words"]
+    assert left_out == (first == "ALARM")
+    if wanted == "red":
+        assert ended.restored == (NAME,)
+        assert "data in 111111111111/us-east-1: alarm errors is in ALARM" in str(
+            ended.failures
+        )
 
 
 @pytest.mark.parametrize("approved", [True, False])

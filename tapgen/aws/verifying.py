@@ -6,14 +6,16 @@ What cannot be read is unknown, and never taken for good.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from itertools import chain
 
 from tapgen.aws import alarms, health_checks, stacks
 from tapgen.aws.alarms import Alarm, Metric
 from tapgen.aws.health_checks import HealthCheck
 from tapgen.aws.session import Aws
+from tapgen.aws.stacksets import StackSets
 from tapgen.errors import AwsError, Denied, RolloutError
 from tapgen.model import (
     HIDDEN,
@@ -57,7 +59,39 @@ def verify(
         if not target.joins_later
     ]
 
-    def of(place: tuple[str, str, Target]) -> list[Found]:
+    return _of_places(aws, places, observed)
+
+
+def of_rollout(sets: StackSets, places: Iterable[Place]) -> tuple[Found, ...]:
+    """Return the same of what a rollout that is under way has deployed: so instances may be
+    OUTDATED, by what it has sent to others since. Raises AwsError where the stack sets
+    cannot be read."""
+    wanted = [*dict.fromkeys(places)]
+    names = dict.fromkeys(name for _, name, _ in wanted)
+
+    def listed(name: str, _: object) -> dict[Target, ObservedInstance]:
+        own = {target for _, of, target in wanted if of == name}
+        return {t: one for t, one in sets.listed(name).items() if t in own}
+
+    found = _of_places(sets.aws, wanted, sets.observe(names, listed=listed))
+    return tuple(map(_under_way, found))
+
+
+def _under_way(found: Found) -> Found:
+    if found.kind != "instance" or found.words != _words_of(InstanceStatus.OUTDATED):
+        return found
+    words = f"{found.words} until the rollout ends"
+    return replace(found, verdict=Verified.EXPECTED, words=words)
+
+
+Place = tuple[str, str, Target]
+"""A part, its stack set, and a target."""
+
+
+def _of_places(
+    aws: Aws, places: Iterable[Place], observed: Mapping[str, Observed]
+) -> tuple[Found, ...]:
+    def of(place: Place) -> list[Found]:
         part, name, target = place
         return [*_of_target(aws, part, target, observed.get(name))]
 
@@ -108,7 +142,11 @@ def _instance(instance: ObservedInstance) -> _Judged:
     if instance.status is InstanceStatus.CURRENT:
         return Verified.HOLDS, "is CURRENT"
     why = f": {instance.reason}" if instance.reason else ""
-    return Verified.FAILS, f"is {instance.status}{why}"
+    return Verified.FAILS, f"{_words_of(instance.status)}{why}"
+
+
+def _words_of(status: InstanceStatus) -> str:
+    return f"is {status}"
 
 
 def _outputs(

@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from tapgen.aws import verifying
 from tapgen.errors import RolloutError
 from tapgen.model import InstanceStatus, Observed, Reading
 from tapgen.model.verified import Found, Verified, worst
-from tapgen.operate import verifying
 from tests import make
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
