@@ -36,7 +36,7 @@ ROOMS: dict[str, set[str]] = {
     "rollout": {"template", "aws", "system", "plan", "knowledge"},
     "operate": {"template", "aws", "procedures", "rollout"},
     "accounts": {"knowledge", "template", "aws", "system", "blueprints"},
-    "costs": {"knowledge", "template", "system"},
+    "costs": {"knowledge", "template", "system", "plan"},
     "report": {"template", "plan", "rollout", "system", "knowledge", "costs"},
 }
 EVERYWHERE = {"model", "errors", "frozen"}

@@ -292,6 +292,7 @@ def outlook_of(
     """
     from tapgen.aws import cost_tags as tags_of_account
     from tapgen.aws import quotas
+    from tapgen.costs import change
     from tapgen.plan import cost_tags, drift, forecast, headroom
     from tapgen.report.outlook import Outlook
     from tapgen.system import ownership
@@ -313,6 +314,7 @@ def outlook_of(
         drift.read(reached.sets, plan, whole=drift_of_all),
         left_out=left,
         not_read=ownership.not_read(plan.observed),
+        cost=change.of(plan),
     )
 
 

@@ -100,7 +100,7 @@ def of(system: System, lists: Lists | None = None) -> Estimate:
     products = {q.product for q in found.quantities if q.product}
     listed = lists(products) if lists else {}
     return Estimate(
-        tuple(_line(one, listed) for one in found.quantities),
+        tuple(priced(one, listed) for one in found.quantities),
         system.usage,
         found.free,
         found.when_used,
@@ -136,7 +136,8 @@ def totals(lines: Iterable[Line]) -> dict[str, Decimal]:
     return found
 
 
-def _line(quantity: Quantity, listed: Mapping[Product, Price | str]) -> Line:
+def priced(quantity: Quantity, listed: Mapping[Product, Price | str] = {}) -> Line:
+    """Return a quantity with its price: of the lists, else of tapgen's table."""
     product = quantity.product
     if product is None:
         return Line(quantity, why=quantity.why)

@@ -80,10 +80,10 @@ class _Unknown(Exception):
 
 def of(system: System) -> Found:
     """Return what a system is charged for, also before `self` and units are resolved."""
-    return _Reader(system).read()
+    return Reader(system).read()
 
 
-class _Reader:
+class Reader:
     """Reads a system: each stack set once for each region and group of accounts."""
 
     def __init__(self, system: System) -> None:
@@ -103,28 +103,36 @@ class _Reader:
                 if target.account not in groups:
                     continue
                 stacks = len(groups[target.account])
-                for logical_id, resource in self._resources(stack_set, target):
+                found += self.charged(stack_set, target, stacks)
+                for _, resource in self.resources(stack_set, target):
                     kind = str(resource.get("Type"))
                     if kind in FREE:
                         free[stack_set.part, target.region, kind] += stacks
                     elif kind in WHEN_USED:
                         when_used[stack_set.part, target.region, kind] += stacks
-                    else:
-                        found += self._of(
-                            stack_set, target, logical_id, resource, stacks
-                        )
         return Found(tuple(found), dict(free), dict(when_used), self.units)
 
-    def _body(self, stack_set: StackSet, target: Target) -> Mapping[str, Any]:
+    def charged(
+        self, stack_set: StackSet, target: Target, stacks: int
+    ) -> Iterator[Quantity]:
+        """Yield what a target is charged for, which stands for so many `stacks`."""
+        for logical_id, resource in self.resources(stack_set, target):
+            kind = str(resource.get("Type"))
+            if kind not in FREE and kind not in WHEN_USED:
+                yield from self._of(stack_set, target, logical_id, resource, stacks)
+
+    def body(self, stack_set: StackSet, target: Target) -> Mapping[str, Any]:
+        """Return the template as a target gets it."""
         key = stack_set.part, target
         if key not in self.bodies:
             self.bodies[key] = evaluated.template(stack_set, target, self.parts)
         return self.bodies[key]
 
-    def _resources(
+    def resources(
         self, stack_set: StackSet, target: Target
     ) -> Iterator[tuple[str, Mapping[str, Any]]]:
-        for name, one in mapping(self._body(stack_set, target)["Resources"]).items():
+        """Yield the resources of a target by their logical ids."""
+        for name, one in mapping(self.body(stack_set, target)["Resources"]).items():
             if isinstance(one, Mapping):
                 yield name, one
 
@@ -185,7 +193,7 @@ class _Reader:
 class _Place:
     """Where a resource is: what other resources and other stacks say about it."""
 
-    def __init__(self, reader: _Reader, stack_set: StackSet, target: Target) -> None:
+    def __init__(self, reader: Reader, stack_set: StackSet, target: Target) -> None:
         self.reader = reader
         self.stack_set = stack_set
         self.target = target
@@ -194,19 +202,19 @@ class _Place:
         """Return the properties of the resource of this template that a value refers to;
         empty where it is no such reference."""
         name = value.get("Ref") if isinstance(value, Mapping) else None
-        found = dict(self.reader._resources(self.stack_set, self.target))
+        found = dict(self.reader.resources(self.stack_set, self.target))
         return mapping(mapping(found.get(str(name))).get("Properties"))
 
     def given(self, value: Any) -> Iterator[Any]:
         """Yield the values that a parameter gets from outputs of other stacks."""
         for source, place, output in self._sources(value):
-            outputs = mapping(self.reader._body(source, place).get("Outputs"))
+            outputs = mapping(self.reader.body(source, place).get("Outputs"))
             yield mapping(outputs.get(output)).get("Value")
 
     def databases(self, value: Any) -> Iterator[Mapping[str, Any]]:
         """Yield the properties of the databases of the stacks that a parameter is from."""
         for source, place, _ in self._sources(value):
-            for _, resource in self.reader._resources(source, place):
+            for _, resource in self.reader.resources(source, place):
                 if resource.get("Type") == "AWS::RDS::DBInstance":
                     yield mapping(resource.get("Properties"))
 

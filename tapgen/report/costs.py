@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from decimal import Decimal
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 from rich.markup import escape
 
 from tapgen.costs import estimate as costs
+from tapgen.costs.change import Difference
 from tapgen.costs.estimate import Estimate, Line, Price
 from tapgen.costs.quantities import shown
 from tapgen.knowledge.charges import NOT_COUNTED
@@ -89,6 +90,33 @@ def unknown(lines: Iterable[Line]) -> list[str]:
     ]
 
 
+def difference(found: Difference) -> str:
+    """Return what a plan changes in costs as a sentence; empty where that is nothing."""
+    amounts = {k: v for k, v in found.amounts.items() if abs(round(v, 2))}
+    number = len(found.unknown)
+    if not amounts and not number:
+        return ""
+    if not amounts:
+        return f"costs: {counted(number, 'charge')} of unknown price; see tapgen cost"
+    about = " and ".join(f"{v:+,.2f} {k}" for k, v in amounts.items())
+    notes = [f"list prices of {_dates(found.dates)}"] + [f"{number} unknown"] * bool(
+        number
+    )
+    return f"costs: about {about} a month ({'; '.join(notes)})"
+
+
+def difference_data(found: Difference) -> dict[str, Any] | None:
+    """Return the same as JSON data; None where no charge changes."""
+    if not found:
+        return None
+    return {
+        "monthly": {k: _float(v) for k, v in found.amounts.items()},
+        "unknown": len(found.unknown),
+        "added": [_charge(line) for line in found.added],
+        "removed": [_charge(line) for line in found.removed],
+    }
+
+
 def money(totals: Mapping[str, Decimal]) -> str:
     """Return amounts, rounded to cents, with their currencies."""
     if not totals:
@@ -108,13 +136,16 @@ def _title(found: Estimate, system: System) -> str:
 
 def _note(found: Estimate) -> Iterator[str]:
     if found.dates:
-        first, last = found.dates[0], found.dates[-1]
-        when = first if first == last else f"{first} to {last}"
-        yield f"An estimate by list prices of {when}, not an offer."
+        yield f"An estimate by list prices of {_dates(found.dates)}, not an offer."
     if any(line.why == costs.NO_PRICE for line in found.unknown):
         yield "For what is unknown here, give AWS's price lists: --prices PATH."
     for unit in found.units:
         yield escape(f"Counted as one account: {unit}; only AWS knows how many it has.")
+
+
+def _dates(dates: Sequence[str]) -> str:
+    first, last = dates[0], dates[-1]
+    return first if first == last else f"{first} to {last}"
 
 
 def _groups(lines: Iterable[Line]) -> dict[tuple[str, str], list[Line]]:

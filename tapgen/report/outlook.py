@@ -12,6 +12,7 @@ from typing import Any
 
 from rich.markup import escape
 
+from tapgen.costs.change import Difference
 from tapgen.frozen import dataclass
 from tapgen.model import Target, Undescribed, Unsearched
 from tapgen.plan.change_set_answers import Answer, Key
@@ -19,7 +20,7 @@ from tapgen.plan.drift import Drift, Drifted
 from tapgen.plan.durations import Span
 from tapgen.plan.forecast import Fit, Forecast, Move, Slowest, StepForecast
 from tapgen.plan.headroom import Demand, Headroom
-from tapgen.report import change_sets, undescribed
+from tapgen.report import change_sets, costs, undescribed
 from tapgen.report.columns import columns
 from tapgen.report.control import printable
 from tapgen.report.counting import counted
@@ -37,7 +38,7 @@ class Outlook:
     it updates, AWS's change sets, and stack sets of the system that its file does not
     describe. `left_out` are quotas, and `not_read` is the number of stacks, that were not
     read. `open_run` is the run that comes before this plan, as data, and `first` the same
-    in lines, with how to go on."""
+    in lines, with how to go on. `cost` is what the plan changes in costs."""
 
     forecast: Forecast
     limits: tuple[Headroom, ...] = ()
@@ -49,6 +50,7 @@ class Outlook:
     unsearched: tuple[str, ...] = ()
     open_run: Mapping[str, Any] | None = None
     first: Sequence[str] = ()
+    cost: Difference = Difference()
 
 
 @dataclass(frozen=True)
@@ -84,6 +86,7 @@ def remarks(outlook: Outlook, *, details: bool = False) -> list[str]:
     lines = [*_fits(outlook, details), *_not_read(outlook)]
     lines += [*_checked(outlook.drift), *_paces(outlook)]
     lines += [f"warning: {text}" for text in outlook.forecast.warnings]
+    lines += filter(None, [costs.difference(outlook.cost)])
     if time := _time(outlook):
         lines.append(time)
     return [*lines, *_faster(outlook.forecast)]
@@ -208,6 +211,7 @@ def markdown(outlook: Outlook) -> Iterator[str]:
     lines = [*_fits(outlook, False), *_not_read(outlook)]
     lines += [*_checked(outlook.drift), *_paces(outlook)]
     lines += [f"⚠️ {text}" for text in outlook.forecast.warnings]
+    lines += filter(None, [costs.difference(outlook.cost)])
     if time := _time(outlook):
         lines.append(time)
     lines += _faster(outlook.forecast)
@@ -364,6 +368,7 @@ def data(outlook: Outlook) -> dict[str, Any]:
             "longest": _longest(forecast.slowest),
             "note": "of real AWS, from tapgen's own table",
         },
+        "cost": costs.difference_data(outlook.cost),
         "pace": [[_pace(step) for step in wave] for wave in forecast.waves],
         "by_name": _by_name(forecast),
         "warnings": list(forecast.warnings),
