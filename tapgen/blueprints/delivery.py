@@ -15,6 +15,7 @@ from awacs import (
     cloudformation,
     codebuild,
     codeconnections,
+    codepipeline,
     codestar_connections,
     iam,
     kms,
@@ -40,6 +41,7 @@ from troposphere import iam as roles
 from troposphere import kms as kms_resource
 from troposphere import logs as groups
 from troposphere import s3 as s3_resource
+from troposphere import scheduler
 from troposphere import sns as sns_resource
 
 from tapgen.blocks import monitoring, names, security, storage
@@ -54,6 +56,7 @@ _AUDIENCE = "sts.amazonaws.com"
 _ROLE_NAME = 64  # characters (IAM quotas)
 _LONGEST_BUILD = 480  # minutes; CodeBuild allows more
 _CHECK_MINUTES = 60
+_DRILL = "-drill"  # the end of the name of the pipeline that drills
 _IMAGE = "aws/codebuild/amazonlinux-x86_64-standard:5.0"
 # https://docs.aws.amazon.com/codebuild/latest/userguide/build-env-ref-available.html
 _LOG_DAYS = 365
@@ -260,10 +263,12 @@ def code_pipeline(
     repository: str,
     branch: str,
     where: str = "",
+    drill: str = "",
 ) -> str:
     """Return the template of a pipeline: source, checks, and for each environment the plan,
     an approval, and a rollout of exactly that plan, which is verified, and taken back where
-    it is not well.
+    it is not well. With `drill`, a schedule, another pipeline drills by it the environments
+    that may be drilled.
 
     In the mode SUPERSEDED a stage has one execution at a time, and the newest of those that
     wait goes on. `where` are the options that commands get for the folder of configs.
@@ -302,8 +307,16 @@ def code_pipeline(
             for what, steps in (("plan", _plans(one)), ("deploy", _deploys(one)))
         )
         stages.append(_stage(one.name, _delivers(one.name, plan, deploy, around)))
+    drilled = {
+        one.name: _drilling(t, one, around)
+        for one in environments
+        if drill and one.drills
+    }
     projects = [r for r in t.resources.values() if isinstance(r, builds.Project)]
     _pipeline(t, called, stages, around, _runs(connection, projects, around))
+    if drilled:
+        source = _source(connection, repository, branch, starts=False)
+        _drill_pipeline(t, called, source, drilled, around, drill)
     return _rendered(t)
 
 
@@ -362,6 +375,7 @@ def _project(
     needs: Iterable[Statement],
     around: _Around,
     steps: Mapping[str, Any],
+    variables: Mapping[str, Any] = {},
 ) -> builds.Project:
     """Add a project with a role of its own and its log group."""
     log = t.add_resource(
@@ -404,10 +418,12 @@ def _project(
                 ComputeType="BUILD_GENERAL1_MEDIUM",
                 Image=_IMAGE,
                 EnvironmentVariables=[
-                    builds.EnvironmentVariable(
-                        Name="ACCOUNT", Value=Ref("AWS::AccountId")
-                    ),
-                    builds.EnvironmentVariable(Name="CI", Value="true"),
+                    builds.EnvironmentVariable(Name=name, Value=value)
+                    for name, value in {
+                        "ACCOUNT": Ref("AWS::AccountId"),
+                        "CI": "true",
+                        **variables,
+                    }.items()
                 ],
             ),
             Source=builds.Source(
@@ -483,6 +499,49 @@ case "$verdict" in
 esac{drill}""")
 
 
+def _drills(one: Environment) -> dict[str, Any]:
+    """Drill; the log keeps the report, also where a goal was missed."""
+    return _commands(f"""code=0
+tapgen drill {one.choice} --account "$ACCOUNT" --assume-role "$DRILL_ROLE" --yes \\
+  --report drill.md || code=$?
+if [ -f drill.md ]; then cat drill.md; fi
+exit $code""")
+
+
+def drill_role(one: Environment) -> str:
+    """Return the parameter with the name of the role that drills an environment."""
+    return f"{_title(one.name)}Driller"
+
+
+def _drilling(t: Template, one: Environment, around: _Around) -> builds.Project:
+    """Add the project that drills an environment, by a role that the user names: what a
+    drill may do is on the resources of the system."""
+    title = _title(one.name)
+    role = t.add_parameter(
+        Parameter(
+            drill_role(one),
+            Type="String",
+            AllowedPattern=r"^[\w+=,.@/-]{1,512}$",
+            Description=f"Name of the role that may drill {one.prefix}, with the actions "
+            "that tapgen drill --dry-run lists; it trusts the role of the project",
+        )
+    )
+    acts = security.statement(
+        "ActAsDriller",
+        [sts.AssumeRole],
+        [names.arn("iam", f"role/${{{role.title}}}", region="", account="*")],
+    )
+    return _project(
+        t,
+        f"{title}Drill",
+        _role_name(one, "drill"),
+        [*planning(one.prefix), acts],
+        around,
+        _drills(one),
+        {"DRILL_ROLE": Ref(role)},
+    )
+
+
 # -- the pipeline itself -------------------------------------------------------------
 
 
@@ -490,7 +549,9 @@ def _stage(name: str, actions: Iterable[pipelines.Actions]) -> pipelines.Stages:
     return pipelines.Stages(Name=name, Actions=[*actions])
 
 
-def _source(connection: Parameter, repository: str, branch: str) -> pipelines.Actions:
+def _source(
+    connection: Parameter, repository: str, branch: str, *, starts: bool = True
+) -> pipelines.Actions:
     """https://docs.aws.amazon.com/codepipeline/latest/userguide/action-reference-CodestarConnectionSource.html"""
     return _action(
         "repository",
@@ -500,7 +561,7 @@ def _source(connection: Parameter, repository: str, branch: str) -> pipelines.Ac
             "FullRepositoryId": repository,
             "BranchName": branch,
             "OutputArtifactFormat": "CODE_ZIP",
-            "DetectChanges": "true",
+            "DetectChanges": str(starts).lower(),
         },
         OutputArtifacts=[pipelines.OutputArtifacts(Name="Source")],
     )
@@ -600,24 +661,7 @@ def _pipeline(
         description="The pipeline starts its projects with this role",
         allow=[*needs],
     )
-    pipeline = t.add_resource(
-        pipelines.Pipeline(
-            "Pipeline",
-            Name=name,
-            RoleArn=GetAtt(role, "Arn"),
-            PipelineType="V2",
-            ExecutionMode="SUPERSEDED",
-            ArtifactStore=pipelines.ArtifactStore(
-                Type="S3",
-                Location=Ref(around.bucket),
-                EncryptionKey=pipelines.EncryptionKey(
-                    Id=GetAtt(around.key, "Arn"), Type="KMS"
-                ),
-            ),
-            Stages=[*stages],
-            Tags=Tags(Name=name),
-        )
-    )
+    pipeline = _made(t, "Pipeline", name, GetAtt(role, "Arn"), stages, around)
     rule = t.add_resource(
         events.Rule(
             "Failed",
@@ -626,7 +670,10 @@ def _pipeline(
             EventPattern={
                 "source": ["aws.codepipeline"],
                 "detail-type": ["CodePipeline Pipeline Execution State Change"],
-                "detail": {"pipeline": [name], "state": ["FAILED", "STOPPED"]},
+                "detail": {
+                    "pipeline": [name, f"{name}{_DRILL}"],
+                    "state": ["FAILED", "STOPPED"],
+                },
             },
             Targets=[events.Target(Id="topic", Arn=Ref(around.topic))],
         )
@@ -648,6 +695,83 @@ def _pipeline(
     )
     t.add_output(Output("PipelineName", Value=Ref(pipeline)))
     t.add_output(Output("TopicArn", Value=Ref(around.topic)))
+
+
+def _drill_pipeline(
+    t: Template,
+    name: str,
+    source: pipelines.Actions,
+    projects: Mapping[str, builds.Project],
+    around: _Around,
+    schedule: str,
+) -> None:
+    """Add a pipeline that drills one environment after the other, and a schedule that starts
+    it.
+
+    https://docs.aws.amazon.com/scheduler/latest/UserGuide/managing-targets-templated.html
+    """
+    called = f"{name}{_DRILL}"
+    actions = [
+        _build(stage, project, "Source", RunOrder=number)
+        for number, (stage, project) in enumerate(projects.items(), 1)
+    ]
+    stages = [_stage("source", [source]), _stage("drill", actions)]
+    pipeline = _made(
+        t, "DrillPipeline", called, GetAtt("PipelineRole", "Arn"), stages, around
+    )
+    arn = names.sub(names.arn("codepipeline", called))
+    role = security.service_role(
+        t,
+        "ScheduleRole",
+        name=f"{called}-schedule",
+        service="scheduler.amazonaws.com",
+        description="The schedule starts the pipeline that drills with this role",
+        allow=[
+            security.statement(
+                "StartDrills", [codepipeline.StartPipelineExecution], [arn]
+            )
+        ],
+    )
+    t.add_resource(
+        scheduler.Schedule(
+            "DrillSchedule",
+            DependsOn=pipeline.title,
+            Name=called,
+            Description="Starts the drills",
+            ScheduleExpression=schedule,
+            ScheduleExpressionTimezone="UTC",
+            FlexibleTimeWindow=scheduler.FlexibleTimeWindow(Mode="OFF"),
+            Target=scheduler.Target(Arn=arn, RoleArn=GetAtt(role, "Arn")),
+        )
+    )
+
+
+def _made(
+    t: Template,
+    title: str,
+    name: str,
+    role_arn: Any,
+    stages: Sequence[pipelines.Stages],
+    around: _Around,
+) -> pipelines.Pipeline:
+    return t.add_resource(
+        pipelines.Pipeline(
+            title,
+            Name=name,
+            RoleArn=role_arn,
+            PipelineType="V2",
+            ExecutionMode="SUPERSEDED",
+            ArtifactStore=pipelines.ArtifactStore(
+                Type="S3",
+                Location=Ref(around.bucket),
+                EncryptionKey=pipelines.EncryptionKey(
+                    Id=GetAtt(around.key, "Arn"), Type="KMS"
+                ),
+            ),
+            Stages=[*stages],
+            Tags=Tags(Name=name),
+        )
+    )
 
 
 def _artifact(name: str) -> str:

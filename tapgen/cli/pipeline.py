@@ -44,6 +44,12 @@ _branch_option = click.option(
     show_default=True,
     help="Branch that is delivered.",
 )
+_drill_option = click.option(
+    "--drill",
+    metavar="CRON",
+    default="",
+    help="Also drill by this schedule, in UTC: '0 3 1 * *' is 03:00 on the first of a month.",
+)
 _force_option = click.option(
     "--force", is_flag=True, help="Write over files that are there."
 )
@@ -54,7 +60,8 @@ _CODES = "Exit codes: 0 done, 1 error, 64 wrong usage."
     "github",
     epilog="\b\nExamples:\n  tapgen pipeline github secure_network\n"
     "  tapgen pipeline github secure_network --repository acme/network\n"
-    f"  tapgen pipeline github secure_network --branch trunk --force\n\n{_CODES}",
+    f"  tapgen pipeline github secure_network --branch trunk --force\n"
+    f"  tapgen pipeline github payments_dr --drill '0 3 1 * *'\n\n{_CODES}",
 )
 @system_argument
 @stacksets_option
@@ -65,9 +72,15 @@ _CODES = "Exit codes: 0 done, 1 error, 64 wrong usage."
     default="",
     help="Also write the roles that jobs of this repository assume.",
 )
+@_drill_option
 @_force_option
 def github_command(
-    system: str | None, folder: Path, branch: str, repository: str, force: bool
+    system: str | None,
+    folder: Path,
+    branch: str,
+    repository: str,
+    drill: str,
+    force: bool,
 ) -> int:
     """Write .github/workflows/tapgen-SYSTEM.yml, for each environment of SYSTEM.
 
@@ -83,6 +96,11 @@ def github_command(
     stages = [_stage(config) for config in found]
     target = Path(".github") / "workflows" / f"tapgen-{name}.yml"
     files = {target: delivery.github(name, stages, branch, folder.as_posix())}
+    if drill:
+        _require_cron(drill)
+        _require_drilled(found)
+        text = delivery.github_drill(name, stages, drill, folder.as_posix())
+        files[target.with_name(f"tapgen-{name}-drill.yml")] = text
     if repository:
         from tapgen.blueprints import delivery as templates
 
@@ -95,7 +113,9 @@ def github_command(
         click.echo(f"  environment {stage.name}, with required reviewers")
         if not stage.account:
             click.echo(f"  variable TAPGEN_ACCOUNT_{stage.variable}: 12 digits")
-        for what in ("PLAN", "DEPLOY"):
+        if drill and stage.drills:
+            click.echo(f"  environment {stage.name}-drill, without reviewers")
+        for what in ("PLAN", "DEPLOY", *["DRILL"] * (drill != "" and stage.drills)):
             click.echo(f"  variable TAPGEN_{what}_ROLE_{stage.variable}: ARN of a role")
     return DONE
 
@@ -122,6 +142,13 @@ def github_command(
     required=True,
     help="Connection of AWS CodeConnections to it.",
 )
+@_drill_option
+@click.option(
+    "--drill-role",
+    metavar="NAME",
+    default="",
+    help="With --drill: the role that may drill.",
+)
 @_force_option
 def codepipeline_command(
     system: str | None,
@@ -129,6 +156,8 @@ def codepipeline_command(
     branch: str,
     repository: str,
     connection: str,
+    drill: str,
+    drill_role: str,
     force: bool,
 ) -> int:
     """Write SYSTEM_delivery: a system with a pipeline of AWS CodePipeline for SYSTEM.
@@ -148,10 +177,14 @@ def codepipeline_command(
     )
     path = system_path(system, folder)
     found = _in_order(environments(path))
-    text = delivery.code_pipeline(
-        path.stem, _delivered(found, folder), repository, branch, _where(folder)
-    )
     given = {"ConnectionArn": connection}
+    stages = _delivered(found, folder)
+    if drill or drill_role:
+        given |= _drilled(drill, drill_role, found, stages)
+    schedule = _for_scheduler(drill) if drill else ""
+    text = delivery.code_pipeline(
+        path.stem, stages, repository, branch, _where(folder), schedule
+    )
     _write(_system(found, folder, "pipeline", text, given), force)
     name = f"{path.stem}{_DELIVERY}"
     for command in ("lint", "bootstrap", "rollout"):
@@ -162,6 +195,68 @@ def codepipeline_command(
 def _require(given: str, pattern: str, option: str, what: str, advice: str) -> None:
     if not re.fullmatch(pattern, given):
         raise click.UsageError(f"{option} {given!r} is not {what}; {advice}")
+
+
+def _require_cron(given: str) -> None:
+    _require(
+        given,
+        r"[0-9*,/-]+( [0-9*,/-]+){2}( [0-9A-Z*,/-]+){2}",
+        "--drill",
+        "a schedule",
+        "give minute, hour, day of the month, month and day of the week, in UTC, such as "
+        "'0 3 1 * *'",
+    )
+
+
+def _for_scheduler(cron: str) -> str:
+    """Return a schedule in the form of EventBridge Scheduler, where one of the two days is
+    `?`, and Sunday is 1; UsageError for one that it cannot have.
+
+    https://docs.aws.amazon.com/scheduler/latest/UserGuide/schedule-types.html
+    """
+    minute, hour, day, month, weekday = cron.split()
+    if "*" not in (day, weekday):
+        raise click.UsageError(
+            f"--drill {cron!r} has a day of the month and a day of the week, and AWS takes "
+            "one of them: give * for the other"
+        )
+    if weekday == "*":
+        weekday = "?"
+    else:
+        day = "?"
+        weekday = re.sub(
+            r"(?<!/)\b\d+", lambda found: str(int(found[0]) % 7 + 1), weekday
+        )
+    return f"cron({minute} {hour} {day} {month} {weekday} *)"
+
+
+def _drilled(
+    drill: str, role: str, found: list[Config], stages: list[Environment]
+) -> dict[str, str]:
+    """Return the parameters of a pipeline that drills; errors where it cannot."""
+    if not drill or not role:
+        raise click.UsageError(
+            "--drill and --drill-role belong together: a schedule, and the name of the role "
+            "that may drill, with the actions that tapgen drill --dry-run lists"
+        )
+    _require_cron(drill)
+    _require(
+        role, r"[\w+=,.@/-]{1,512}", "--drill-role", "the name of a role", "no ARN"
+    )
+    _require_drilled(found)
+    from tapgen.blueprints import delivery
+
+    return {delivery.drill_role(one): role for one in stages if one.drills}
+
+
+def _require_drilled(found: list[Config]) -> None:
+    if not any(config.allow_drill for config in found):
+        raise ConfigError(
+            [
+                f"{found[0].path}: --drill: no environment says allow_drill: true, so none "
+                "may be drilled; add it to those that may"
+            ]
+        )
 
 
 def _require_repository(given: str) -> None:

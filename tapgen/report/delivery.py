@@ -42,21 +42,14 @@ class Stage:
 
 def github(system: str, stages: Iterable[Stage], branch: str, folder: str) -> str:
     """Return the workflow; the stages are delivered to one after the other."""
-    text = resources.files("tapgen").joinpath("data/pipeline_github.yaml").read_text()
-    head, each, foot = text.split(_PARTS)
-    where = "" if folder == "stacksets" else f" --stacksets {folder}"
+    head, each, foot = _parts("pipeline_github.yaml")
+    where = _where(folder)
     found, before = [], "check"
     for stage in stages:
-        choice = f" -e {stage.environment}" if stage.environment else ""
         found.append(
             _filled(
                 each,
-                STAGE=stage.name,
-                VARIABLE=stage.variable,
-                CHOICE=f"{system}{choice}{where}",
-                ACCOUNT=stage.account
-                or f"${{{{ vars.TAPGEN_ACCOUNT_{stage.variable} }}}}",
-                REGION=stage.region,
+                **_of(stage, system, where),
                 DRILL=_DRILL if stage.drills else "",
                 BEFORE=before,
                 NEEDS=f"[check, deploy-{before}]" if before != "check" else "[check]",
@@ -67,6 +60,39 @@ def github(system: str, stages: Iterable[Stage], branch: str, folder: str) -> st
     return _filled(
         whole, SYSTEM=system, WHERE=where, BRANCH=branch, FOLDER=folder, LAST=before
     )
+
+
+def github_drill(system: str, stages: Iterable[Stage], cron: str, folder: str) -> str:
+    """Return the workflow that drills, by schedule, the stages that may be drilled."""
+    head, each, foot = _parts("pipeline_github_drill.yaml")
+    drilled = [stage for stage in stages if stage.drills]
+    found = [
+        _filled(each, **_of(stage, system, _where(folder)), DRILL=_DRILL)
+        for stage in drilled
+    ]
+    every = ", ".join(f"drill-{stage.name}" for stage in drilled)
+    return _filled("".join([head, *found, foot]), SYSTEM=system, CRON=cron, ALL=every)
+
+
+def _parts(name: str) -> list[str]:
+    text = resources.files("tapgen").joinpath(f"data/{name}").read_text()
+    return text.split(_PARTS)
+
+
+def _where(folder: str) -> str:
+    return "" if folder == "stacksets" else f" --stacksets {folder}"
+
+
+def _of(stage: Stage, system: str, where: str) -> dict[str, str]:
+    """Return what the jobs of a stage say of it."""
+    choice = f" -e {stage.environment}" if stage.environment else ""
+    return {
+        "STAGE": stage.name,
+        "VARIABLE": stage.variable,
+        "CHOICE": f"{system}{choice}{where}",
+        "ACCOUNT": stage.account or f"${{{{ vars.TAPGEN_ACCOUNT_{stage.variable} }}}}",
+        "REGION": stage.region,
+    }
 
 
 def _filled(text: str, **values: str) -> str:

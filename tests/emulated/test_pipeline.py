@@ -14,6 +14,8 @@ import boto3
 import yaml
 
 from tapgen.aws import remembered
+from tapgen.blueprints import delivery as pipelines
+from tapgen.blueprints.delivery import Environment
 from tapgen.emulator.server import lifecycle
 from tapgen.report import delivery
 from tapgen.report.delivery import Stage
@@ -285,6 +287,32 @@ def test_roles_trust_the_jobs_of_one_repository_and_environment(tmp_path: Path) 
         assert words in runner.shell(f"tapgen pipeline {wrong}", 64)
 
 
+def _drills_by_schedule(stages: list[Stage]) -> None:
+    """Only what may be drilled is, by a role of its own, and never beside a delivery."""
+    text = delivery.github_drill("pay", stages, "0 3 1 * *", "stacksets")
+    found = yaml.safe_load(text)
+    assert found[True]["schedule"] == [{"cron": "0 3 1 * *"}]
+    assert [*found["jobs"]] == ["drill-staging", "tell"] and "<" not in text
+    job = found["jobs"]["drill-staging"]
+    assert job["concurrency"]["group"] == "tapgen-pay-staging"
+    assert job["environment"] == "staging-drill"
+    assert "tapgen drill pay -e staging" in str(job) and "DRILL_ROLE_STAGING" in text
+
+    places = [Environment(s.name, f"pay -e {s.name}", "pay", s.drills) for s in stages]
+    given = (places, "acme/pay", "main", "", "cron(0 3 1 * ? *)")
+    template = json.loads(pipelines.code_pipeline("pay", *given))
+    made = {name: one["Properties"] for name, one in template["Resources"].items()}
+    assert made["DrillSchedule"]["ScheduleExpression"] == given[-1]
+    (start,) = made["ScheduleRole"]["Policies"][0]["PolicyDocument"]["Statement"]
+    assert start["Resource"] == [made["DrillSchedule"]["Target"]["Arn"]]
+    source, drill = made["DrillPipeline"]["Stages"]
+    assert source["Actions"][0]["Configuration"]["DetectChanges"] == "false"
+    assert [one["Name"] for one in drill["Actions"]] == ["staging"]
+    assert "--assume-role" in made["StagingDrill"]["Source"]["BuildSpec"]
+    assert "StagingDriller" in template["Parameters"]
+    assert {*template["Parameters"]}.isdisjoint(template["Resources"])
+
+
 def test_environments_are_delivered_in_turn_each_by_one_run_without_keys(
     tmp_path: Path,
 ) -> None:
@@ -310,6 +338,13 @@ def test_environments_are_delivered_in_turn_each_by_one_run_without_keys(
     assert "<" not in str([*jobs])
     wrong = runner.shell("tapgen pipeline github notes --branch 'a b'", 64)
     assert "is not a branch" in wrong
+    for words, given in (
+        ("no environment says allow_drill: true", "--drill '0 3 1 * *'"),
+        ("'daily' is not a schedule", "--drill daily"),
+    ):
+        code = 64 if "daily" in given else 1
+        said = runner.shell(f"tapgen pipeline github notes --force {given}", code)
+        assert words in said
     (tmp_path / "stacksets" / "notes.yaml").write_text(CONFIG + "allow_drill: true\n")
     wrong = runner.shell("tapgen pipeline github notes --force", 1)
     assert "notes.yaml: allow_drill: blueprint custom has nothing to rehearse" in wrong
@@ -319,6 +354,7 @@ def test_environments_are_delivered_in_turn_each_by_one_run_without_keys(
     written = yaml.safe_load(delivery.github("pay", stages, "main", "stacksets"))[
         "jobs"
     ]
+    _drills_by_schedule(stages)
     steps = {n: str(written[f"deploy-{n}"]["steps"]) for n in ("staging", "eu")}
     assert (
         "tapgen drill pay -e staging" in steps["staging"] and "drill" not in steps["eu"]
