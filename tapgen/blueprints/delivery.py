@@ -661,7 +661,7 @@ def _pipeline(
         description="The pipeline starts its projects with this role",
         allow=[*needs],
     )
-    pipeline = _made(t, "Pipeline", name, GetAtt(role, "Arn"), stages, around)
+    pipeline = _add_pipeline(t, "Pipeline", name, GetAtt(role, "Arn"), stages, around)
     rule = t.add_resource(
         events.Rule(
             "Failed",
@@ -716,7 +716,7 @@ def _drill_pipeline(
         for number, (stage, project) in enumerate(projects.items(), 1)
     ]
     stages = [_stage("source", [source]), _stage("drill", actions)]
-    pipeline = _made(
+    pipeline = _add_pipeline(
         t, "DrillPipeline", called, GetAtt("PipelineRole", "Arn"), stages, around
     )
     arn = names.sub(names.arn("codepipeline", called))
@@ -746,7 +746,7 @@ def _drill_pipeline(
     )
 
 
-def _made(
+def _add_pipeline(
     t: Template,
     title: str,
     name: str,

@@ -301,14 +301,14 @@ def _drills_by_schedule(stages: list[Stage]) -> None:
     places = [Environment(s.name, f"pay -e {s.name}", "pay", s.drills) for s in stages]
     given = (places, "acme/pay", "main", "", "cron(0 3 1 * ? *)")
     template = json.loads(pipelines.code_pipeline("pay", *given))
-    made = {name: one["Properties"] for name, one in template["Resources"].items()}
-    assert made["DrillSchedule"]["ScheduleExpression"] == given[-1]
-    (start,) = made["ScheduleRole"]["Policies"][0]["PolicyDocument"]["Statement"]
-    assert start["Resource"] == [made["DrillSchedule"]["Target"]["Arn"]]
-    source, drill = made["DrillPipeline"]["Stages"]
+    added = {name: one["Properties"] for name, one in template["Resources"].items()}
+    assert added["DrillSchedule"]["ScheduleExpression"] == given[-1]
+    (start,) = added["ScheduleRole"]["Policies"][0]["PolicyDocument"]["Statement"]
+    assert start["Resource"] == [added["DrillSchedule"]["Target"]["Arn"]]
+    source, drill = added["DrillPipeline"]["Stages"]
     assert source["Actions"][0]["Configuration"]["DetectChanges"] == "false"
     assert [one["Name"] for one in drill["Actions"]] == ["staging"]
-    assert "--assume-role" in made["StagingDrill"]["Source"]["BuildSpec"]
+    assert "--assume-role" in added["StagingDrill"]["Source"]["BuildSpec"]
     assert "StagingDriller" in template["Parameters"]
     assert {*template["Parameters"]}.isdisjoint(template["Resources"])
 
