@@ -225,12 +225,13 @@ def propose_revert(
     )
 
 
-def discard(
-    aws: Aws, proposal: Proposal, sleep: Callable[[float], None] = time.sleep
-) -> None:
-    """Delete a change set that was not executed."""
-    client = aws.client("cloudformation", proposal.target)
-    _delete(client, {"ChangeSetName": proposal.id}, sleep)
+def discard(aws: Aws, target: Target, id: str) -> None:
+    """Delete a change set of a stack in a target that was not executed; nothing happens
+    where it is gone."""
+    try:
+        ask(aws.client("cloudformation", target), "delete_change_set", ChangeSetName=id)
+    except NotFound:
+        pass
 
 
 def preview(

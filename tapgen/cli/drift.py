@@ -149,7 +149,7 @@ def _revert(reached: Reached, found: Survey, *, yes: bool, as_json: bool) -> int
         if ended is None or isinstance(ended, int) or not ended.open:
             for one in proposals:
                 with suppress(AwsError):  # it was executed
-                    change_sets.discard(reached.sets.aws, one)
+                    change_sets.discard(reached.sets.aws, one.target, one.id)
     if isinstance(ended, int):
         return ended
     after = found
@@ -194,7 +194,7 @@ def _propose(
         if why:
             left.setdefault(target, []).append(f"{name}: {why}")
             with suppress(AwsError):
-                change_sets.discard(reached.sets.aws, one)
+                change_sets.discard(reached.sets.aws, one.target, one.id)
             continue
         proposals.append(one)
         for missing in sorted(mine - {c.logical_id for c in one.changes}):

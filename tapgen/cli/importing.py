@@ -219,7 +219,12 @@ def _import(
     from tapgen.cli.progress import console
     from tapgen.report import data, text
 
-    if unready := require_bootstrap(reached, Timings()):
+    try:
+        unready = require_bootstrap(reached, Timings())
+    except KeyboardInterrupt:
+        say("nothing is imported yet, and the files stay; give the command again")
+        raise
+    if unready:
         raise RolloutError(
             f"{', '.join(sorted(unready))}: nothing can be imported there yet, and nothing "
             "was imported elsewhere; bootstrap them as shown above, and give the command again"

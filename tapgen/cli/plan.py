@@ -168,12 +168,12 @@ def _write_page(
 ) -> None:
     """Write what is planned as a page, where one is wanted, with what breaks the policy,
     None without one, and what lint finds."""
+    if path is None:
+        return
     from tapgen.cli import page
     from tapgen.report.page import Planned
     from tapgen.system import topology
 
-    if path is None:
-        return
     with clock.stage("lint"):
         found = page.findings(reached.system)
     sections = {

@@ -24,7 +24,12 @@ from tapgen.cli.confirmation import require_account
 from tapgen.cli.move_admin import finish
 from tapgen.cli.open_run import away, say_not_needed, to_act
 from tapgen.cli.reach import Reached, command_line, reach_system
-from tapgen.cli.running import exit_code, next_lines, resume_run
+from tapgen.cli.running import (
+    discard_change_sets,
+    exit_code,
+    next_lines,
+    resume_run,
+)
 
 if TYPE_CHECKING:  # slow to import
     from tapgen.rollout.opening import Opened
@@ -145,15 +150,17 @@ def _report(
         shown = f"[green]✓ done:[/] {command}"
     console(stderr=as_json).print(shown)
     if found and not ended.open:
-        _what_next(reached, found.lock.command, ended.back)
+        _what_next(reached, found, ended.back)
     return exit_code(ended)
 
 
-def _what_next(reached: Reached, command: str, back: bool) -> None:
+def _what_next(reached: Reached, found: Opened, back: bool) -> None:
     """Say what a run that has ended leaves to look at."""
     from tapgen.rollout import kinds
 
+    command = found.lock.command
     if command == "drift":
+        discard_change_sets(reached, found.lock.run)
         say(f"what has drifted now: {command_line('drift', reached)}")
     if command == kinds.IMPORT and back:
         say("the config and the templates that tapgen import has written stay")

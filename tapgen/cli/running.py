@@ -249,6 +249,19 @@ def abandon_run(reached: Reached) -> Any:
     )
 
 
+def discard_change_sets(reached: Reached, run: str) -> None:
+    """Delete the change sets that an ended run of `drift --revert` has not executed, and
+    say which ones stay."""
+    from tapgen.operate import reverting
+    from tapgen.rollout import history, places
+
+    prefix = reached.system.prefix
+    near = places.nearest(reached.sets, prefix)
+    state = history.find(near.store, prefix, run).state
+    for line in reverting.discard(state, reached.sets):
+        say(line)
+
+
 def _watched(
     reached: Reached,
     places: list[tuple[str, Any]],

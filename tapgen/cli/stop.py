@@ -18,7 +18,7 @@ from tapgen.cli.common import (
 from tapgen.cli.confirmation import confirm, require_account, require_terminal_or
 from tapgen.cli.open_run import goes_back, nearest, to_act
 from tapgen.cli.reach import Reached, command_line, reach_system
-from tapgen.cli.running import abandon_run, user
+from tapgen.cli.running import abandon_run, discard_change_sets, user
 from tapgen.errors import RolloutError
 
 _EPILOG = """\b
@@ -92,7 +92,8 @@ def stop_command(
         line = command_line("resume", reached)
         undo = f"; undo it with: {line} --back" if goes_back(found) else ""
         say(f"continue it with: {line}{undo}")
-    return _abandoned(reached, found.lock.run) if abandon else DONE
+        return DONE
+    return _abandoned(reached, found.lock.run, found.lock.command)
 
 
 def _open_run(reached: Reached) -> Any:
@@ -119,10 +120,12 @@ def _stopped(reached: Reached, found: Any) -> bool:
     return True
 
 
-def _abandoned(reached: Reached, run: str) -> int:
+def _abandoned(reached: Reached, run: str, command: str) -> int:
     left = abandon_run(reached)
     if isinstance(left, int):
         return left
+    if command == "drift":
+        discard_change_sets(reached, run)
     if _open_run(reached) is not None:
         raise RolloutError(f"run {run} is open again; somebody else has started one")
     what = f"; changed and not restored: {', '.join(left)}" if left else ""

@@ -57,6 +57,7 @@ from tapgen.model.statuses import (
     ResultStatus,
 )
 from tapgen.model.systems import (
+    BOOTSTRAP_STACK,
     CHANGE_SETS,
     LONGEST_SUFFIX,
     STACKS_IN_REVIEW,
@@ -117,6 +118,7 @@ __all__ = [
     "Release",
     "Share",
     "Shift",
+    "BOOTSTRAP_STACK",
     "STACKS_IN_REVIEW",
     "StackSet",
     "Strategy",

@@ -37,6 +37,9 @@ CHANGE_SETS = "tapgen-"
 """How the names of tapgen's change sets begin, by which left-over ones are recognised;
 the operator role may use only those."""
 
+BOOTSTRAP_STACK = "tapgen-(administration|artifacts|[a-z0-9-]+-roles)"
+"""The pattern of the names of the stacks that `tapgen bootstrap` creates."""
+
 STACKS_IN_REVIEW = "tapgen-review-"
 """How the names of stacks in review begin; the operator role may delete only those."""
 

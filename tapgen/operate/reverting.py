@@ -6,11 +6,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from tapgen.aws import change_sets
 from tapgen.aws.change_sets import Proposal
 from tapgen.aws.stacksets import StackSets
+from tapgen.errors import AwsError
 from tapgen.model import System
 from tapgen.model.procedures import Act
 from tapgen.rollout.execute import Ways
+from tapgen.rollout.fold import State
 from tapgen.rollout.model import Event, Outcome
 from tapgen.rollout.program import Call, Kind, Lane, Program, Step, Verb
 from tapgen.rollout.runner import Starter, start
@@ -44,6 +47,22 @@ def run(
         Ways(on_event, **ways),
         lambda old, store: (program, {}, {}),
     )
+
+
+def discard(state: State, sets: StackSets) -> list[str]:
+    """Delete the change sets that a run has not executed and will not; return a line for
+    each that stays."""
+    left = []
+    for id, step in state.there.steps.items():
+        if id in state.performed:
+            continue
+        for act in (call.act for call in step.calls if call.act):
+            try:
+                name = act.arguments["ChangeSetName"]
+                change_sets.discard(sets.aws, act.target, name)
+            except AwsError as error:
+                left.append(f"change set {name} in {act.target} stays: {error}")
+    return left
 
 
 def why_not(proposal: Proposal) -> str:

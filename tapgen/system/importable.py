@@ -9,10 +9,11 @@ a stack set cannot do anything with a stack in another state either.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from tapgen.aws.existing import IN_REVIEW, Existing, Owners, Wanted
-from tapgen.model import System, Target
+from tapgen.model import BOOTSTRAP_STACK, System, Target
 from tapgen.system.imported import Part
 from tapgen.template import nested
 from tapgen.template.parameters import parameters_of
@@ -34,6 +35,7 @@ _REPAIR = {
     "IMPORT_ROLLBACK_FAILED": "repair it first",
     "DELETE_FAILED": "finish deleting it, or repair it first",
 }
+_BOOTSTRAP = "the stacks with which tapgen itself works: its roles and its bucket"
 _WAIT = "wait until it has ended, and give the command again"
 
 
@@ -41,16 +43,19 @@ def chosen(
     found: Iterable[Existing], wanted: Wanted
 ) -> tuple[list[Existing], list[str]]:
     """Return the stacks to import, and in words those that a prefix or tag has found and
-    that are nothing by themselves: nested stacks and stacks in review. One that was named
-    is kept, to be refused."""
+    that are nothing by themselves: nested stacks, stacks in review, and those of tapgen
+    bootstrap. One that was named is kept, to be refused."""
     to_import: list[Existing] = []
     left_out: list[str] = []
     for one in found:
-        by_itself = not one.parent and one.status != IN_REVIEW
+        own = re.fullmatch(BOOTSTRAP_STACK, one.name)
+        by_itself = not one.parent and one.status != IN_REVIEW and not own
         if by_itself or wanted.names_it(one.name, one.id):
             to_import.append(one)
         elif one.parent:
             left_out.append(f"{_where(one)}: it is nested in {_name(one.parent)}")
+        elif own:
+            left_out.append(f"{_where(one)}: it is one of {_BOOTSTRAP}")
         else:
             left_out.append(f"{_where(one)}: it is {IN_REVIEW}, without resources")
     return to_import, left_out
@@ -67,16 +72,7 @@ def refusals(
 
 def _refusals(part: Part, owners: Owners, own: Mapping[str, Target]) -> Iterator[str]:
     for one in part.stacks:
-        name, place = owners.found.get(one.id, ("", None))
-        if name and own.get(name) != place:
-            yield (
-                f"{_where(one)} belongs to stack set {name} in {place} already, and a stack "
-                "belongs to one at most; delete its instance there with --retain-stacks first"
-            )
-        if one.parent:
-            yield f"{_where(one)} is nested in {_name(one.parent)}; import that one"
-        elif one.status not in _READY:
-            yield f"{_where(one)} is {one.status}; {_REPAIR.get(one.status, _WAIT)}"
+        yield from _of_stack(one, owners, own)
     if any(not one.template for one in part.stacks):
         return
     if not part.is_readable:
@@ -106,6 +102,23 @@ def _refusals(part: Part, owners: Owners, own: Mapping[str, Target]) -> Iterator
             f"{part.name} has the NoEcho {_some('parameter', hidden)}: AWS imports no such "
             "stacks; take the value from a secret or from Parameter Store instead"
         )
+
+
+def _of_stack(
+    one: Existing, owners: Owners, own: Mapping[str, Target]
+) -> Iterator[str]:
+    name, place = owners.found.get(one.id, ("", None))
+    if name and own.get(name) != place:
+        yield (
+            f"{_where(one)} belongs to stack set {name} in {place} already, and a stack "
+            "belongs to one at most; delete its instance there with --retain-stacks first"
+        )
+    if re.fullmatch(BOOTSTRAP_STACK, one.name):
+        yield f"{_where(one)} is one of {_BOOTSTRAP}; leave it to tapgen bootstrap"
+    if one.parent:
+        yield f"{_where(one)} is nested in {_name(one.parent)}; import that one"
+    elif one.status not in _READY:
+        yield f"{_where(one)} is {one.status}; {_REPAIR.get(one.status, _WAIT)}"
 
 
 def changed(found: Iterable[Part], system: System) -> list[str]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from tapgen import config
 from tapgen.aws import change_sets
@@ -18,7 +19,15 @@ from tapgen.model import System
 from tapgen.operate import reverting
 from tapgen.plan import drift
 from tapgen.report import watching as report
-from tapgen.rollout import Event, Lost, Outcome, Starter, history, watching
+from tapgen.rollout import (
+    Event,
+    Lost,
+    Outcome,
+    Starter,
+    abandon,
+    history,
+    watching,
+)
 from tests.emulated.conftest import Cloud
 from tests.systems import look
 
@@ -131,6 +140,22 @@ def reverted(cloud: Cloud, system: System, server: lifecycle.Server) -> None:
     run = history.find(cloud.sets.bucket, system.prefix, failed.run)
     shown = report.text(watching.Watch(run, cloud.sets).look())
     assert "not today" in shown and "over: abandoned" in shown
+
+    def at_once(event: Event) -> None:
+        raise KeyboardInterrupt  # nothing is executed yet
+
+    with pytest.raises(Lost):
+        reverting_run(at_once)
+    name = history.newest(cloud.sets.bucket, system.prefix)
+    assert name and abandon(cloud.sets, system.prefix, lambda event: None) == ()
+    run = history.find(cloud.sets.bucket, system.prefix, name)
+    act = next(iter(run.state.there.steps.values())).calls[0].act
+    assert act
+    client, which = cloud.client("cloudformation"), act.arguments["ChangeSetName"]
+    assert client.describe_change_set(ChangeSetName=which)["Changes"]
+    assert reverting.discard(run.state, cloud.sets) == []
+    with pytest.raises(ClientError, match="does not exist"):
+        client.describe_change_set(ChangeSetName=which)
 
     def stop(event: Event) -> None:
         if event.kind == "done":

@@ -169,7 +169,8 @@ def null_in(template: Template) -> str | None:
     while waiting:
         path, node = waiting.pop()
         inner: list[tuple[str, Any]] = []
-        if node is None:
+        # What AWS says of a key that is null is not known; cfn-lint refuses it (E0000).
+        if node is None or (isinstance(node, Mapping) and None in node):
             if path[:1] == ("Resources",) and path[2:3] == ("Properties",):
                 path = (*path[:2], "Type", *path[3:])
             where = "".join(f"/{step}" for step in path)

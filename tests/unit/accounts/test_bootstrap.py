@@ -23,6 +23,7 @@ from tapgen.blueprints.scope import Scope
 from tapgen.errors import AwsError, BlueprintError, TemplateError
 from tapgen.knowledge import indirect_permissions
 from tapgen.model import (
+    BOOTSTRAP_STACK,
     PassedRole,
     Permission,
     RolloutSettings,
@@ -780,6 +781,8 @@ def test_a_role_that_was_deleted_by_hand_is_created_again(kind: str) -> None:
     changed = deploy(aws, it, on_event=events.append)
 
     name = roles.stack_name(it)
+    for one in (name, bootstrap.ADMINISTRATION_STACK, bootstrap.ARTIFACTS_STACK):
+        assert re.fullmatch(BOOTSTRAP_STACK, one)  # tapgen import leaves them alone
     assert changed == [name]
     assert f"role {role} of {account} was deleted; creating {name} again" in events
     assert aws.calls[-2:] == [

@@ -42,6 +42,7 @@ def refusals(one: Existing, **own: Target) -> str:
         (stack("a", text=INCLUDED), "a macro"),
         (stack("a", text=NESTED), "the nested stack In"),
         (stack("a", text="]"), "cannot be read"),
+        (stack("tapgen-demo-test-roles"), "leave it to tapgen bootstrap"),
     ],
 )
 def test_what_aws_refuses_is_refused_before(one: Existing, words: str) -> None:
@@ -66,14 +67,16 @@ def test_a_stack_that_its_stack_set_has_let_go_is_no_longer_refused() -> None:
 def test_what_is_nothing_by_itself_is_left_out_unless_it_was_named() -> None:
     inner = stack("shop-In-X", text="", parent="arn:x/shop/1")
     review = stack("shop-new", text="", status="REVIEW_IN_PROGRESS")
-    found = [stack("shop"), inner, review]
+    roles = stack("tapgen-shop-prod-roles", tags={"Project": "shop"})
+    found = [stack("shop"), inner, review, roles]
 
     kept, left = importable.chosen(found, Wanted(prefix="shop"))
-    named, _ = importable.chosen(found, Wanted(["shop-new", inner.id], "shop"))
+    names = ["shop-new", inner.id, roles.id]
+    named, _ = importable.chosen(found, Wanted(names, "shop"))
 
     assert kept == found[:1] and named == found
     assert [line.split(":")[0] for line in left] == [
-        f"{one.name} in {EAST}" for one in (inner, review)
+        f"{one.name} in {EAST}" for one in (inner, review, roles)
     ]
 
 

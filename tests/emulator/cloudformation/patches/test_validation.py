@@ -217,6 +217,12 @@ def test_an_empty_value_of_yaml_is_a_null(place: Place) -> None:
             StackName="s",
             TemplateBody="Resources:\n  T: {Type: AWS::SNS::Topic}\nOutputs:\n",
         )
+    with pytest.raises(ClientError, match=r"\[/Parameters\] 'null' values are not"):
+        place.cloudformation.create_stack(
+            StackName="s",
+            TemplateBody="Resources:\n  T: {Type: AWS::SNS::Topic}\n"
+            "Parameters: {null: {Type: String, Default: a}}\n",
+        )
 
 
 def test_an_update_and_a_nested_stack_with_a_null_are_refused(place: Place) -> None:
