@@ -74,3 +74,25 @@ class Migration:
     shown: Mapping[str, Shown]
     part: str
     promoting: Promoting | None = None
+
+
+def migration_data(migration: Migration) -> dict[str, Any]:
+    """Return a migration as the data of a manifest: its steps are rollouts of settings."""
+    return {
+        "name": "migrate",
+        "command": "migrate",
+        "description": "Says which step of the migration comes next, and what blocks it",
+        "part": migration.part,
+        "roles": [],
+        "arguments": [
+            {
+                "name": "what",
+                "description": "What is deployed, or what comes next",
+                "allowed": ["status", "next"],
+            }
+        ],
+        "steps": [
+            {"name": one.name, "phase": one.phase, "settings": one.settings}
+            for one in migration.steps
+        ],
+    }

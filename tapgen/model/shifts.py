@@ -7,6 +7,7 @@ an `Output` is read from the deployed stack.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from tapgen.frozen import dataclass
 from tapgen.model.procedures import Check
@@ -71,3 +72,20 @@ class Shift:
     shares: tuple[Share, Share]
     role: str = ""
     release: Release | None = None
+
+
+def shift_data(shift: Shift) -> dict[str, Any]:
+    """Return a shift as the data of a manifest: a procedure that a command carries out."""
+    sides = [share.name for share in shift.shares]
+    return {
+        "name": "shift",
+        "command": "shift",
+        "description": f"Moves {shift.what} from one side to the other",
+        "part": shift.part,
+        "roles": [shift.role] if shift.role else [],
+        "arguments": [
+            {"name": "by", "description": "What divides them", "allowed": [shift.by]},
+            {"name": "to", "description": "The side that gets more", "allowed": sides},
+        ],
+        "steps": [],
+    }

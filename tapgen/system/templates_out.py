@@ -33,6 +33,8 @@ from tapgen.model import (
     procedure_data,
 )
 from tapgen.model.drills import Goals
+from tapgen.model.migrations import migration_data
+from tapgen.model.shifts import shift_data
 from tapgen.system import representatives
 from tapgen.template import evaluate, schemas
 from tapgen.template.values import text, unmarked
@@ -208,7 +210,11 @@ def manifest(system: System, default: System | None = None) -> dict[str, Any]:
             _stack_set(system, stack_set, name, waves[stack_set.part])
             for stack_set, name in _template_names(system, default)
         ],
-        "procedures": [procedure_data(p) for p in system.procedures],
+        "procedures": [
+            *map(procedure_data, system.procedures),
+            *map(shift_data, system.shifts),
+            *map(migration_data, [system.migration] if system.migration else []),
+        ],
     }
 
 
