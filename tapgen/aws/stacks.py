@@ -372,6 +372,48 @@ def under_way(aws: Aws, target: Target, name: str) -> UnderWay | None:
     )
 
 
+@dataclass(frozen=True)
+class Worked:
+    """What a stack has done with a resource: its last status, from the first event until
+    the last one (ISO 8601)."""
+
+    logical_id: str
+    type: str
+    status: str
+    since: str
+    until: str
+
+
+def worked(
+    aws: Aws, target: Target, name: str, since: datetime, until: datetime
+) -> list[Worked]:
+    """Return what a stack, by name or id, has done with its resources between two times,
+    in the order in which it began. Raises NotFound.
+
+    https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DescribeStackEvents.html
+    """
+    client = aws.client("cloudformation", target)
+    found: dict[str, list[Mapping[str, Any]]] = {}
+    for event in pages(client, "describe_stack_events", "StackEvents", StackName=name):
+        if event["Timestamp"] < since:
+            break  # the newest come first
+        if event["Timestamp"] > until:
+            continue
+        if event.get("PhysicalResourceId") != event["StackId"]:
+            found.setdefault(event["LogicalResourceId"], []).append(event)
+    listed = [
+        Worked(
+            logical_id,
+            events[0]["ResourceType"],
+            events[0]["ResourceStatus"],
+            events[-1]["Timestamp"].isoformat(),
+            events[0]["Timestamp"].isoformat(),
+        )
+        for logical_id, events in found.items()
+    ]
+    return sorted(listed, key=lambda one: (one.since, one.until, one.logical_id))
+
+
 def drifts(aws: Aws, target: Target, name: str) -> list[DriftedResource]:
     """Return the drifted resources of a stack, as its last drift detection found them, and
     those that it could not check

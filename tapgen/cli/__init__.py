@@ -52,6 +52,7 @@ COMMANDS = {
     "watch": ("watch", "Follow a run: account, region, wave, status, time."),
     "history": ("history", "List the runs of a system, or show what one did."),
     "explain": ("explain", "Explain why a run failed, and what to do about it."),
+    "report": ("report", "Report a run: how it ended, why, and what it has left."),
     "destroy": ("destroy", "Delete a system in reverse order; stateful data stays."),
     "failover": ("failover", "Move database and traffic to the other region."),
     "failback": ("failover", "Move database and traffic back to the first region."),
@@ -79,7 +80,7 @@ COMPLETE = "_TAPGEN_COMPLETE"
 GROUPS = {
     "Write and check": "init new import list schema templates fmt lint rules diff graph cost",
     "Every day": "plan rehearse rollout watch approve status outputs history verify drift",
-    "On a bad day": "explain doctor stop resume rollback repair failover failback promote",
+    "On a bad day": "explain report doctor stop resume rollback repair failover failback promote",
     "Operate": "shift migrate drill runbook limits move-admin destroy",
     "Set up": "bootstrap pipeline local completion",
 }
@@ -148,6 +149,7 @@ _ELSEWHERE = {
     "templates": "build synth synthesize generate render compile package",
     "history": "log events runs",
     "explain": "why diagnose debug",
+    "report": "summary audit",
     "status": "show describe info ps state get",
     "list": "ls",
     "cost": "price prices costs estimate infracost",

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +27,7 @@ from tapgen.cli.operating import (
     reach_to_operate,
     yes_option,
 )
+from tapgen.cli.page import html_option
 from tapgen.cli.reach import Reached, command_line, reach_system
 from tapgen.cli.running import exit_code, next_lines, run_acts
 from tapgen.errors import ConfigError
@@ -37,11 +39,14 @@ if TYPE_CHECKING:  # slow to import
 
 _SCENARIOS = ("region-loss", "database", "api", "dns")  # as in procedures/drills.py
 _SUFFIXES = (".json", ".md", ".html")
+Files = tuple[Path | None, Path | None]
+"""The file of `--report`, and that of `--html`."""
+
 _EPILOG = """\b
 Examples:
   tapgen drill payments_dr --local --dry-run
   tapgen drill payments_dr --local --scenario api
-  tapgen drill payments_dr --report drill.html
+  tapgen drill payments_dr --html drill.html
   tapgen drill payments_dr --of 20261130t0101 --report drill.md
 
 A drill leaves the system as it was. Where a step fails, what was done is taken back; after
@@ -76,8 +81,9 @@ def _report_file(_: Any, __: Any, value: Path | None) -> Path | None:
     "report_file",
     type=click.Path(path_type=Path, dir_okay=False),
     callback=_report_file,
-    help="File for the report: .json, .md or .html.",
+    help="File for the report: .json, .md, or .html for the page of --html.",
 )
+@html_option
 @click.option(
     "--of",
     "run",
@@ -89,6 +95,7 @@ def drill_command(
     chosen: Chosen,
     scenario: str,
     report_file: Path | None,
+    html: Path | None,
     run: str | None,
     yes: bool,
 ) -> int:
@@ -110,7 +117,7 @@ def drill_command(
             chosen.aws,
             leaving=True,
         )
-        return _reported(reached, run, report_file, chosen.as_json)
+        return _reported(reached, run, (report_file, html), chosen.as_json)
     reached = reach_to_operate(chosen, yes)
     found = _planned(reached, scenario, chosen.in_account)
     show = say if chosen.as_json else click.echo
@@ -120,7 +127,7 @@ def drill_command(
         return _shown(reached, found, chosen.as_json)
     require_unopened(reached, to_act(reached), "drill")
     confirm(yes, "Start the drill?")
-    return _carried_out(reached, found, report_file, chosen.as_json)
+    return _carried_out(reached, found, (report_file, html), chosen.as_json)
 
 
 def _planned(reached: Reached, scenario: str, account: str) -> Drill:
@@ -166,10 +173,9 @@ def _shown(reached: Reached, found: Drill, as_json: bool) -> int:
     return DONE
 
 
-def _carried_out(
-    reached: Reached, found: Drill, report_file: Path | None, as_json: bool
-) -> int:
+def _carried_out(reached: Reached, found: Drill, files: Files, as_json: bool) -> int:
     from tapgen.aws.session import ask
+    from tapgen.cli import report
     from tapgen.operate import drilled
 
     aws = reached.sets.aws
@@ -180,14 +186,16 @@ def _carried_out(
         reached, found.steps, drilled.COMMAND, on_failure="rollback", facts=facts
     )
     if isinstance(ended, int):
+        if files[1]:
+            report.write(reached, files[1], None)
         return ended
-    return finish(reached, ended, report_file, as_json=as_json)
+    return finish(reached, ended, files, as_json=as_json)
 
 
 def finish(
     reached: Reached,
     ended: Any,
-    report_file: Path | None = None,
+    files: Files = (None, None),
     *,
     as_json: bool,
     known: Mapping[str, Any] | None = None,
@@ -198,7 +206,7 @@ def finish(
     from tapgen.operate import drilled
     from tapgen.report import text
 
-    code = _reported(reached, ended.run, report_file, as_json, known)
+    code = _reported(reached, ended.run, files, as_json, known)
     if ended.green and not ended.back:
         return code
     lines = next_lines(reached, ended, drilled.COMMAND)
@@ -209,11 +217,12 @@ def finish(
 def _reported(
     reached: Reached,
     run: str,
-    report_file: Path | None,
+    files: Files,
     as_json: bool,
     known: Mapping[str, Any] | None = None,
 ) -> int:
     """Show and write the report of a run; return the exit code."""
+    from tapgen.cli.report import as_html, write
     from tapgen.operate import drilled
     from tapgen.report import drill as report
     from tapgen.rollout import history
@@ -227,23 +236,26 @@ def _reported(
     else:
         for line in report.lines(found):
             click.echo(visible(line))
+    report_file, html = files
     if report_file:
-        _write(report_file, found)
-    elif not as_json:
-        line = command_line("drill", reached)
-        say(f"its report: {line} --of {found.run} --report drill.html")
+        _write(report_file, found, partial(as_html, reached, near, read))
+    if html:
+        write(reached, html, found.run)
+    if not any(files) and not as_json:
+        line = command_line("report", reached)
+        say(f"its report: {line} {found.run} --html drill.html")
     if not found.result:
         return PARTIAL
     return DONE if found.passed else FAILED
 
 
-def _write(path: Path, found: DrillReport) -> None:
+def _write(path: Path, found: DrillReport, as_page: Callable[[], str]) -> None:
     from tapgen.report import drill as report
 
     forms = {
         ".json": lambda: json.dumps(report.data(found), indent=2) + "\n",
         ".md": lambda: report.markdown(found),
-        ".html": lambda: report.html(found),
+        ".html": as_page,
     }
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

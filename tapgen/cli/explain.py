@@ -17,9 +17,8 @@ from tapgen.cli.common import (
     stacksets_option,
     system_argument,
 )
-from tapgen.cli.open_run import nearest, what_is_open
+from tapgen.cli.open_run import chosen_run, nearest, what_is_open
 from tapgen.cli.reach import reach_system
-from tapgen.errors import RolloutError
 
 _EPILOG = """\b
 Examples:
@@ -63,17 +62,8 @@ def explain_command(
     reached = reach_system(
         system, environment, folder, Timings(), aws_choice, leaving=True
     )
-    prefix = reached.system.prefix
     near = nearest(reached)
-    found = None if run else near.opened()
-    if found is None:
-        name = run or history.newest(near.store, prefix)
-        if name is None:
-            raise RolloutError(
-                f"{prefix}: no run is known in {near.region}; a rollout is explained once "
-                "it has begun"
-            )
-        found = history.find(near.store, prefix, name)
+    found = chosen_run(near, run, "explained")
     one = explain.explain(found, reached.sets, near.away)
     place = {"read_in": near.region, "away": [*near.away]}
     if output == "json":

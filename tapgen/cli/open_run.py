@@ -153,6 +153,30 @@ def nearest(reached: Reached) -> Near:
     return near
 
 
+def chosen_run(near: Near, run: str | None, can_be: str) -> Opened:
+    """Return a run by its name, or by the beginning or the end of it; without a name the
+    open run, or else the newest one.
+
+    Raises RolloutError where there is no such run; `can_be` says what a run is wanted for.
+    """
+    from tapgen.rollout import history
+
+    found = None if run else near.opened()
+    if found:
+        return found
+    name = run or history.newest(near.store, near.prefix)
+    if name is None:
+        raise RolloutError(
+            f"{near.prefix}: no run is known in {near.region}; a rollout can be {can_be} "
+            "once it has begun"
+        )
+    found = history.find(near.store, near.prefix, name)
+    opened = None if found.state.end else near.opened()
+    if opened and opened.lock.run == found.lock.run:
+        return opened  # with its lock, which says who continues it
+    return found
+
+
 def say_not_needed(reached: Reached) -> None:
     """Raise RolloutError when a region of the journal is away and was not typed; say which
     ones were typed, and answer."""

@@ -32,6 +32,7 @@ from tapgen.cli.lint import (
     policy_option,
 )
 from tapgen.cli.open_run import administered, require_room, stays_open
+from tapgen.cli.page import html_option
 from tapgen.cli.plan import (
     allow_option,
     exact_allowances,
@@ -55,6 +56,7 @@ Examples:
   tapgen rollout secure_network --local
   tapgen rollout secure_network -e staging --yes --account 111111111111
   tapgen rollout secure_network --local --yes --timings
+  tapgen rollout secure_network --local --html rollout.html
   tapgen rollout --plan plan.json --local --yes
   tapgen rollout secure_network --supersede 20260301t101500123z-1a2b3c
 
@@ -81,6 +83,7 @@ Exit codes: 0 done or nothing to do, 1 failed and nothing remains changed,
 @supersede_option
 @without_option
 @policy_option
+@html_option
 def rollout_command(
     system: str | None,
     environment: str | None,
@@ -94,6 +97,7 @@ def rollout_command(
     supersede: str | None,
     without: tuple[str, ...],
     policy: str | None,
+    html: Path | None,
     **aws_choice: Any,
 ) -> int:
     """Deploy SYSTEM: show the plan, ask for confirmation, run it wave by wave.
@@ -140,6 +144,7 @@ def rollout_command(
             details=details,
             supersede=supersede,
             checked=checked,
+            html=html,
         ).carry_out(ahead, clock)
     if timings:
         clock.show()
@@ -150,7 +155,8 @@ def rollout_command(
 class Rollout:
     """A plan that a command shows, lets the user confirm, and runs. `facts` are what its
     result as JSON has besides the plan and the outcome; `checked` waits for who checks the
-    templates meanwhile."""
+    templates meanwhile. `html` is where the page goes, if one is wanted: that of the run,
+    or of the plan where it is not run."""
 
     reached: Reached
     plan: Any
@@ -163,10 +169,12 @@ class Rollout:
     question: str = "Roll this out?"
     facts: Mapping[str, Any] = field(default_factory=dict)
     checked: Callable[[], None] = lambda: None
+    html: Path | None = None
 
     def carry_out(self, ahead: Any, clock: Timings, *, linted: bool = False) -> int:
         """Show the plan with its outlook, confirm, run it, show how it ended; return the
         exit code. The templates are checked first, unless they are `linted`."""
+        from tapgen.cli import report
         from tapgen.cli.progress import console
         from tapgen.plan import refusals
         from tapgen.report import text, unread
@@ -175,6 +183,7 @@ class Rollout:
         out.print(text.plan(plan, details=self.details, outlook=ahead))
         if refused(plan, self.allowed) or not plan:
             self._print(None)
+            self._write_plan(ahead)
             unknown = not plan and is_incomplete(plan)
             unknown |= not plan and stays_open(self.reached, self.supersede)
             return FAILED if refusals(plan, self.allowed) or unknown else DONE
@@ -193,12 +202,24 @@ class Rollout:
                 allowed=self.allowed,
                 forecast=ahead.forecast if ahead else None,
             )
+        if self.html:
+            run = None if isinstance(ended, int) else ended.run
+            report.write(self.reached, self.html, run)
         if isinstance(ended, int):
             return ended
         lines = next_lines(self.reached, ended, self.command)
         out.print(text.outcome(ended, **lines, left_out=unread.left_out(plan)))
         self._print(ended)
         return PARTIAL if ended.green and plan.omitted else exit_code(ended)
+
+    def _write_plan(self, ahead: Any) -> None:
+        """Write the page of a plan that is not run, if one is wanted."""
+        from tapgen.cli import page
+        from tapgen.report.page import Planned
+
+        if self.html:
+            planned = Planned(self.plan, ahead, self.allowed)
+            page.write(self.html, page.about(self.reached, "Plan", planned=planned))
 
     def _print(self, ended: Any) -> None:
         """Print the result as JSON, if that is wanted; None where nothing was run."""

@@ -23,9 +23,8 @@ from tapgen.cli.common import (
     stacksets_option,
     system_argument,
 )
-from tapgen.cli.open_run import nearest, ways_on
+from tapgen.cli.open_run import chosen_run, nearest, ways_on
 from tapgen.cli.reach import Reached, command_line, reach_system
-from tapgen.errors import RolloutError
 
 if TYPE_CHECKING:  # slow to import
     from tapgen.rollout.watching import View, Watch
@@ -85,22 +84,11 @@ def watch_command(
 
 def _attach(reached: Reached, run: str | None) -> Watch:
     """Return who watches a run: the one that is named, or open, or the newest."""
-    from tapgen.rollout import history, watching
+    from tapgen.rollout import watching
 
     prefix = reached.system.prefix
     near = nearest(reached)
-    found = None if run else near.opened()
-    if found is None:
-        name = run or history.newest(near.store, prefix)
-        if name is None:
-            raise RolloutError(
-                f"{prefix}: no run is known in {near.region}; a rollout can be watched once "
-                "it has begun"
-            )
-        found = history.find(near.store, prefix, name)
-        opened = near.opened()
-        if opened and opened.lock.run == found.lock.run:
-            found = opened  # with its lock, which says who continues it
+    found = chosen_run(near, run, "watched")
     times, earlier = watching.earlier_times(near.store, prefix, found.lock.run)
     blind = not near.waits_here(found)
     return watching.Watch(found, reached.sets, near.away, times, earlier, blind)

@@ -232,11 +232,11 @@ def _complete(
 ) -> list[tuple[Step, ...]]:
     """Return the waves with the resource changes of their steps."""
     return [
-        tuple(_with_changes(step, by_part, observed) for step in wave) for wave in waves
+        tuple(with_changes(step, by_part, observed) for step in wave) for wave in waves
     ]
 
 
-def _with_changes(
+def with_changes(
     step: Step, by_part: Mapping[str, StackSet], observed: Mapping[str, Observed]
 ) -> Step:
     """The step with its resource changes at each target."""

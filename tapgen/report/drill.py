@@ -1,10 +1,10 @@
-"""The report of a drill as lines, data, Markdown and HTML: what an auditor files."""
+"""The report of a drill as lines, data and Markdown, and its tables for the page of its
+run: what an auditor files."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from html import escape
 from typing import Any
 
 from tapgen.model.drills import DrillReport, Measured, Verdict, percentile
@@ -95,7 +95,7 @@ def _measured(one: Measured) -> dict[str, Any]:
 
 def markdown(found: DrillReport) -> str:
     """Return the report as Markdown."""
-    rows = [f"| {name} | {_cell(text)} |" for name, text in _head(found)]
+    rows = [f"| {name} | {_cell(text)} |" for name, text in head(found)]
     text = [
         f"# Drill {found.scenario} of {found.system} ({found.suffix})",
         "",
@@ -110,74 +110,20 @@ def markdown(found: DrillReport) -> str:
         "| Measured | Goal | Result | Verdict |",
         "| --- | --- | --- | --- |",
     ]
-    text += [
-        f"| {_cell(m.measure.title)} | {_goal(m)} | {_cell(_result(m))} | {m.verdict} |"
-        for m in found.measured
-    ]
+    text += [f"| {' | '.join(map(_cell, row))} |" for row in goals(found)]
     text += _section("Failures", [f"- {one}" for one in found.failures])
     text += _section("Changed and not taken back", [f"- {one}" for one in found.left])
     text += _section("Not rehearsed", [f"- {one}" for one in found.left_out])
     text += ["", "## Samples", ""]
-    text += [f"- {m.measure.title}: {_samples(m)}" for m in found.measured]
+    text += [f"- {title}: {those}" for title, those in samples(found)]
     text += ["", "## What was done", "", "| When (UTC) | What | Seen |"]
     text += ["| --- | --- | --- |"]
-    text += [
-        f"| {d.at} | {_mark(d.back, d.failed)}{_cell(d.words)} | {_cell(d.seen)} |"
-        for d in found.done
-    ]
+    text += [f"| {' | '.join(map(_cell, row))} |" for row in done(found)]
     return "\n".join([*text, ""])
 
 
-def html(found: DrillReport) -> str:
-    """Return the report as a page that needs nothing else."""
-    head = _table((), ([name, text] for name, text in _head(found)))
-    goals = _table(
-        ("Measured", "Goal", "Result", "Verdict"),
-        (
-            [m.measure.title, _goal(m), _result(m), str(m.verdict)]
-            for m in found.measured
-        ),
-    )
-    samples = _table(
-        ("Measured", "Samples"),
-        ([m.measure.title, _samples(m)] for m in found.measured),
-    )
-    done = _table(
-        ("When (UTC)", "What", "Seen"),
-        ([d.at, _mark(d.back, d.failed) + d.words, d.seen] for d in found.done),
-    )
-    lists = "".join(
-        f"<h2>{title}</h2><ul>{''.join(f'<li>{_safe(one)}</li>' for one in listed)}</ul>"
-        for title, listed in (
-            ("Failures", found.failures),
-            ("Changed and not taken back", found.left),
-            ("Not rehearsed", found.left_out),
-        )
-        if listed
-    )
-    title = f"Drill {found.scenario} of {found.system} ({found.suffix})"
-    state = "met" if found.passed else "missed"
-    return (
-        f'<!DOCTYPE html><html lang="en"><head><meta charset="utf-8">'
-        f"<title>{_safe(title)}</title><style>{_STYLE}</style></head><body>"
-        f'<h1>{_safe(title)}</h1><p class="{state}">{_safe(_sentence(verdict(found)))}</p>{head}'
-        f"<h2>Goals</h2>{goals}{lists}<h2>Samples</h2>{samples}"
-        f"<h2>What was done</h2>{done}</body></html>\n"
-    )
-
-
-_STYLE = (
-    "body{font:15px/1.45 system-ui,sans-serif;max-width:64rem;margin:2rem auto;"
-    "padding:0 1rem;color:#1b1f24}h1{font-size:1.5rem}h2{font-size:1.1rem;"
-    "margin-top:2rem}table{border-collapse:collapse;width:100%}td,th{text-align:left;"
-    "vertical-align:top;padding:.3rem .6rem;border-bottom:1px solid #d5d9de;"
-    "overflow-wrap:anywhere}th,td[class]{white-space:nowrap}p.met,td.met{color:#176f2c;font-weight:600}"
-    "p.missed,td.missed,td.unknown{color:#b3261e;font-weight:600}"
-    "@media print{body{margin:0;max-width:none}}"
-)
-
-
-def _head(found: DrillReport) -> Iterator[tuple[str, str]]:
+def head(found: DrillReport) -> Iterator[tuple[str, str]]:
+    """Yield what there is to say of a drill as a whole."""
     where = ", ".join(f"{region} ({role})" for role, region in found.regions.items())
     yield "System", f"{found.system}, environment suffix {found.suffix}"
     yield "Account", found.account + " of the embedded AWS" * found.local
@@ -187,6 +133,24 @@ def _head(found: DrillReport) -> Iterator[tuple[str, str]]:
     yield "Carried out by", f"{found.who} on {found.host}"
     yield "Calls made as", found.caller
     yield "Run", f"{found.run} (tapgen {found.tapgen}); tapgen history has its journal"
+
+
+def goals(found: DrillReport) -> Iterator[tuple[str, str, str, str]]:
+    """Yield what was measured: its goal, the result and the verdict."""
+    for one in found.measured:
+        yield one.measure.title, _goal(one), _result(one), str(one.verdict)
+
+
+def samples(found: DrillReport) -> Iterator[tuple[str, str]]:
+    """Yield what was measured with all its samples."""
+    for one in found.measured:
+        yield one.measure.title, _samples(one)
+
+
+def done(found: DrillReport) -> Iterator[tuple[str, str, str]]:
+    """Yield what was done: when, what, and what was seen."""
+    for one in found.done:
+        yield one.at, _mark(one.back, one.failed) + one.words, one.seen
 
 
 def _goal(one: Measured) -> str:
@@ -247,26 +211,3 @@ def _section(title: str, listed: list[str]) -> list[str]:
 
 def _cell(text: str) -> str:
     return visible(text).replace("|", "\\|")
-
-
-def _safe(text: str) -> str:
-    return escape(visible(text))
-
-
-def _table(head: tuple[str, ...], rows: Any) -> str:
-    top = "".join(f"<th>{_safe(name)}</th>" for name in head)
-    marked = {str(v) for v in Verdict}
-    body = "".join(
-        "<tr>"
-        + "".join(
-            (
-                f'<td class="{cell}">{_safe(cell)}</td>'
-                if cell in marked
-                else f"<td>{_safe(cell)}</td>"
-            )
-            for cell in row
-        )
-        + "</tr>"
-        for row in rows
-    )
-    return f"<table>{f'<tr>{top}</tr>' if top else ''}{body}</table>"

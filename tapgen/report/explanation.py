@@ -33,24 +33,37 @@ def text(one: Explanation, ways: Iterable[str] = ()) -> str:
         f"[bold]run {one.run.run}[/] of tapgen {escape(one.run.command)} by "
         f"{escape(one.run.who)} on {escape(one.run.host)}: {escape(_state(one))}"
     ]
-    forward = [c for c in one.causes if not c.back]
-    back = [c for c in one.causes if c.back]
-    for word, causes in (("failed", forward), ("restoring failed", back)):
-        for first, targets in _grouped(causes):
-            lines += _cause(word, first, targets)
-    if not one.causes:
-        lines.append(_nothing(one))
-    lines += _because(one.consequences)
-    for p in one.pending:
-        lines.append(
-            f"no result in the journal: {p.operation} of {escape(p.stack_set)}, now {p.status}"
-        )
+    lines += causes(one)
+    lines += pending(one)
     if one.earlier:
         lines.append(
             f"{counted(one.earlier, 'failure')} of earlier attempts: see tapgen history"
         )
     lines += [f"[yellow]not read:[/] {escape(line)}" for line in one.unread]
     return "\n".join([*lines, *map(escape, ways)])
+
+
+def causes(one: Explanation) -> Iterator[str]:
+    """Yield lines with markup: why a run failed, what to do, and what did not happen
+    because of it; or that nothing has failed."""
+    forward = [c for c in one.causes if not c.back]
+    back = [c for c in one.causes if c.back]
+    for word, found in (("failed", forward), ("restoring failed", back)):
+        for first, targets in grouped(found):
+            yield from _cause(word, first, targets)
+    if not one.causes:
+        yield nothing(one)
+    if one.consequences:
+        yield "because of it:"
+    yield from (f"  {escape(line)}" for line in consequences(one.consequences))
+
+
+def pending(one: Explanation) -> Iterator[str]:
+    """Yield lines with markup about operations of which the journal has no result."""
+    for p in one.pending:
+        yield escape(
+            f"no result in the journal: {p.operation} of {p.stack_set}, now {p.status}"
+        )
 
 
 def _state(one: Explanation) -> str:
@@ -60,14 +73,15 @@ def _state(one: Explanation) -> str:
     return words
 
 
-def _nothing(one: Explanation) -> str:
+def nothing(one: Explanation) -> str:
+    """Return that nothing has failed, as far as is known."""
     if one.unread:
         return "no failure is known, but not everything could be read"
     return "nothing has failed"
 
 
-def _grouped(causes: Iterable[Cause]) -> list[tuple[Cause, list[Target]]]:
-    """Causes that are the same but for their targets, with these."""
+def grouped(causes: Iterable[Cause]) -> list[tuple[Cause, list[Target]]]:
+    """Return causes that are the same but for their targets, with these."""
     found: dict[Any, tuple[Cause, list[Target]]] = {}
     for cause in causes:
         f = cause.failure
@@ -78,10 +92,16 @@ def _grouped(causes: Iterable[Cause]) -> list[tuple[Cause, list[Target]]]:
     return [*found.values()]
 
 
+def what_failed(cause: Cause) -> str:
+    """Return the resource that failed, or what else did."""
+    f = cause.failure
+    return f"{f.logical_id} ({f.type})" if f.logical_id else _KINDS[cause.kind]
+
+
 def _cause(word: str, cause: Cause, targets: list[Target]) -> Iterator[str]:
     f = cause.failure
     where = " in ".join(filter(None, [f.stack_set, target_list(targets)]))
-    what = f"{f.logical_id} ({f.type})" if f.logical_id else _KINDS[cause.kind]
+    what = what_failed(cause)
     yield f"[red]✗ {word}:[/] {escape(what)}{escape(f', {where}' if where else '')}"
     yield f"    {escape(f.reason)}"
     if cause.property:
@@ -94,21 +114,20 @@ def _cause(word: str, cause: Cause, targets: list[Target]) -> Iterator[str]:
         yield f"    [bold]→[/] {escape(hint)}"
 
 
-def _because(consequences: Iterable[Consequence]) -> Iterator[str]:
-    grouped: dict[tuple[str, int, str], list[Target] | None] = {}
-    for c in consequences:
+def consequences(found: Iterable[Consequence]) -> Iterator[str]:
+    """Yield what did not happen because of a cause, the same in several targets once."""
+    places: dict[tuple[str, int, str], list[Target] | None] = {}
+    for c in found:
         key = c.kind, c.wave, c.stack_set
-        known = grouped.setdefault(key, [])
+        known = places.setdefault(key, [])
         if c.targets is None or known is None:
-            grouped[key] = None
+            places[key] = None
         else:
             known += c.targets
-    if grouped:
-        yield "because of it:"
-    for (kind, wave, name), targets in grouped.items():
+    for (kind, wave, name), targets in places.items():
         number = f" (wave {wave})" if wave else ""
         where = "all its instances" if targets is None else target_list(targets)
-        yield f"  {kind}{number}: {escape(name)} in {escape(where)}"
+        yield f"{kind}{number}: {name} in {where}"
 
 
 def data(one: Explanation) -> dict[str, Any]:

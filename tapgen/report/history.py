@@ -41,7 +41,7 @@ def runs(system: str, found: Sequence[Summary], older: int, more: str) -> str:
         lines.append(
             f"  {_day(one.since)} {_clock(one.since)} UTC, {took}: {_who(one)}"
         )
-        lines += [f"  {line}" for line in _facts(one)]
+        lines += [f"  {line}" for line in map(escape, facts(one))]
     if older:
         lines.append(f"{counted(older, 'older run')}: {escape(more)}")
     return "\n".join(lines)
@@ -57,53 +57,59 @@ def _who(one: Summary) -> str:
     return escape(f"tapgen {one.command} by {one.who} on {one.host}")
 
 
-def _facts(one: Summary) -> Iterator[str]:
+def facts(one: Summary) -> Iterator[str]:
+    """Yield what a run has changed, and which plan it carried out."""
     if one.changed is None:
         yield "changed: its journal cannot be read by this version of tapgen"
     elif one.changed or not one.performed:
-        yield escape(f"changed: {', '.join(one.changed) or 'nothing'}")
+        yield f"changed: {', '.join(one.changed) or 'nothing'}"
     if one.performed:
-        yield escape(f"performed: {'; '.join(one.performed)}")
+        yield f"performed: {'; '.join(one.performed)}"
     if one.left:
-        yield escape(f"changed and not restored: {', '.join(one.left)}")
+        yield f"changed and not restored: {', '.join(one.left)}"
     if one.supersedes:
-        yield escape(f"supersedes run {one.supersedes}")
+        yield f"supersedes run {one.supersedes}"
     if one.plan:
-        yield escape(f"plan {one.plan.removeprefix('sha256:')[:12]}")
+        yield f"plan {one.plan.removeprefix('sha256:')[:12]}"
 
 
 @printable
 def run(one: Summary, entries: Iterable[Entry]) -> str:
     """Return one run with its timeline: times are in UTC."""
-    version = f", tapgen {escape(one.tapgen)}" if one.tapgen else ""
-    lines = [
-        f"[bold]run {one.run}[/]  {_result(one)}",
-        f"{_who(one)}{version}",
-        f"{_day(one.since)} {_clock(one.since)} UTC, {lasting(one.seconds)}",
-        *_facts(one),
-        "",
-    ]
+    lines = [*head(one), ""]
     day = _day(one.since)
     for entry in entries:
         if _day(entry.at) != day:
             day = _day(entry.at)
             lines.append(f"[dim]{day}[/]")
-        first, *rest = _entry(entry)
+        first, *rest = entry_lines(entry)
         lines.append(f"[dim]{_clock(entry.at)}[/] {first}")
         lines += [f"         {line}" for line in rest]
     return "\n".join(lines)
 
 
-def _entry(one: Entry) -> list[str]:
+def head(one: Summary) -> list[str]:
+    """Return the first lines about a run, with markup."""
+    version = f", tapgen {escape(one.tapgen)}" if one.tapgen else ""
+    return [
+        f"[bold]run {one.run}[/]  {_result(one)}",
+        f"{_who(one)}{version}",
+        f"{_day(one.since)} {_clock(one.since)} UTC, {lasting(one.seconds)}",
+        *map(escape, facts(one)),
+    ]
+
+
+def entry_lines(one: Entry) -> list[str]:
+    """Return the lines of a timeline about one entry, with markup."""
     took = "" if one.seconds is None else f" {lasting(one.seconds)}"
     if one.kind == "wave":
         return [f"[bold]{escape(one.words)}[/]{took and f' ({took.strip()})'}"]
     if one.kind in ("operation", "gate"):
-        what = escape(_what(one))
+        what = escape(called(one))
         found = one.evidence.get("words", "")
         words = f": {escape(found)}" if found else ""
         lines = [f"  {what}  {_RESULTS.get(one.result, one.result)}{took}{words}"]
-        lines += [f"    {escape(line)}" for line in _values(one)]
+        lines += [f"    {escape(line)}" for line in values(one)]
         return lines + ([] if found else _failures(one.failures))
     if one.kind in ("skipped", "failed"):
         head = f"  {escape(one.stack_set)}: {escape(one.words or one.kind)}"
@@ -113,8 +119,8 @@ def _entry(one: Entry) -> list[str]:
     return [f"{one.kind}{words}, by {escape(one.who + where)}"]
 
 
-def _what(one: Entry) -> str:
-    """The call or the gate, and its targets."""
+def called(one: Entry) -> str:
+    """Return the call or the gate, and its targets."""
     if one.kind == "gate":
         return f"gate {one.words}"
     words = [w for w in (one.action, one.stack_set, one.words) if w]
@@ -125,8 +131,8 @@ def _what(one: Entry) -> str:
     return " ".join(words)
 
 
-def _values(one: Entry) -> Iterator[str]:
-    """The operation id, or the values of a gate."""
+def values(one: Entry) -> Iterator[str]:
+    """Yield the operation id, or the values of a gate."""
     if one.id:
         yield one.id
     for name, value in one.evidence.get("values", {}).items():

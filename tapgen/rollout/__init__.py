@@ -8,8 +8,9 @@ accompanies (`journal`, `lock`). `fold` says what its events add up to and what 
 `opening` (the open run), `moving` (to another administration region, by `adoption` of the stacks and
 `handing_over` of the journal), `importing` (stacks that exist, by the same `adoption`),
 `kinds` (which runs can be taken back), `history` (what runs there were, and what they
-did), `explain` (why one failed), `watching` (how one goes on), `snapshot` (last good
-definitions), `uploads` (missing artifacts) and `advice` (what to do about a failure).
+did), `explain` (why one failed), `watching` (how one goes on), `ran` (all that is known of
+one: its plan by `agreed`, what it has left by `versions`, when its stacks worked on what by
+`works`), `snapshot` (last good definitions), `uploads` (missing artifacts) and `advice` (what to do about a failure).
 May use `plan/`, `system/`, `template/` and `aws/`, but what advances a run knows `aws/` and
 `model` only: in AWS there is nothing else (`engine/`). Begin reading at `planned.run`.
 """

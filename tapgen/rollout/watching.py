@@ -195,7 +195,8 @@ class _OfEvents:
 class Watch:
     """Whoever watches a run: what was read of it before, so that a look reads only what
     may have changed. `times` and `earlier` are those of `earlier_times`. `blind` says that
-    the journal is a copy, which has no signs of life. `works` says what a stack works on.
+    the journal is a copy, which has no signs of life. `works` says what a stack works on;
+    None where nobody wants to know.
     """
 
     found: Opened
@@ -204,7 +205,7 @@ class Watch:
     times: Times = field(default_factory=dict)
     earlier: int = 0
     blind: bool = False
-    works: Callable[..., stacks.UnderWay | None] = stacks.under_way
+    works: Callable[..., stacks.UnderWay | None] | None = stacks.under_way
     unread: list[str] = field(default_factory=list)
     _ids: dict[tuple[str, Target], str] = field(default_factory=dict)
     _answers: dict[str, Sequence[Result]] = field(default_factory=dict)
@@ -433,7 +434,7 @@ class Watch:
             for cell in stage.cells
             if cell.status is Status.RUNNING and not cell.target.joins_later
         ][:STACKS_READ]
-        if not under_way:
+        if not under_way or self.works is None:
             return stages
         with ThreadPoolExecutor(STACKS_READ) as pool:
             found = dict(
@@ -452,7 +453,7 @@ class Watch:
             if not stack_id:
                 return cell
             self._ids[name, target] = stack_id
-            works = self.works(self.sets.aws, target, stack_id)
+            works = self.works(self.sets.aws, target, stack_id) if self.works else None
         except NotFound:  # it was deleted just now
             return cell
         except AwsError as error:

@@ -20,7 +20,7 @@ PICTURE = ROOT / "docs" / "drill.png"
 COMMANDS = (
     "bootstrap payments_dr --local --yes",
     "rollout payments_dr --local --yes",
-    "drill payments_dr --local --yes --report drill.html",
+    "drill payments_dr --local --yes --html drill.html",
 )
 
 

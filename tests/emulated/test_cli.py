@@ -351,7 +351,7 @@ def test_ctrl_c_and_sigterm_finish_what_runs_and_resume_goes_on(
 ) -> None:
     shell.config(MINIMAL)
     with held(shell):
-        process = shell.start("rollout", "--local", "--yes")
+        process = shell.start("rollout", "--local", "--yes", "--html", "run.html")
         begun(shell, process)
         process.send_signal(number)
         said = read_to(process.stderr, "no new operation starts")
@@ -361,8 +361,14 @@ def test_ctrl_c_and_sigterm_finish_what_runs_and_resume_goes_on(
     assert process.returncode == 130, text
     assert "no new operation starts" in text
     assert "continue with: tapgen resume secure_network --local" in text
+    page = (shell.folder / "run.html").read_text()
+    assert "paused: no process continues it" in page
     shell.run("resume", "--local")
     shell.run("status", "--local")
+    shown = json.loads(shell.run("report", "--local", "--output", "json").stdout)
+    assert shown["run"]["result"] == "done" and shown["unread"] == []
+    assert {one["fate"] for one in shown["versions"]} == {"deployed"}
+    assert all(one["status"] == "CREATE_COMPLETE" for one in shown["resources"])
 
 
 def test_a_rollout_goes_on_when_nobody_reads_its_progress(shell: Shell) -> None:

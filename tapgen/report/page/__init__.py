@@ -1,6 +1,6 @@
 """Plans, runs and drills as one HTML page that needs nothing else.
 
-`content` is what a page is made of, `planned` and its neighbours turn that into what the
+`content` is what a page is made of, `planned` and `run` turn that into what the
 templates beside them show, `rendering` fills the templates. Every text is escaped, by
 Jinja2 and by `report.control`. Begin reading at `rendering.html`.
 """

@@ -9,16 +9,17 @@ from tapgen.frozen import dataclass
 from tapgen.model import Finding, System
 from tapgen.plan import Plan
 from tapgen.report.outlook import Outlook
+from tapgen.rollout.ran import Ran
 from tapgen.system.topology import Topology
 
 
 @dataclass(frozen=True)
 class Planned:
-    """A plan with its outlook. `allowed` are exact names, as for `plan.refusals`, and
-    `apply` says how to go on."""
+    """A plan with its outlook, which one that was carried out no longer has. `allowed` are
+    exact names, as for `plan.refusals`, and `apply` says how to go on."""
 
     plan: Plan
-    outlook: Outlook
+    outlook: Outlook | None
     allowed: Sequence[str] = ()
     apply: str = ""
 
@@ -27,7 +28,7 @@ class Planned:
 class Page:
     """A page about a system: `about` is the first word of its title.
 
-    `topology` is that of the system, resolved; its picture marks what is planned.
+    With a run that was carried out, what is planned is the plan of then. `topology` is that of the system, resolved; its picture marks what is planned.
     `findings` are those of lint, `policy` what breaks a policy, each None where nothing was
     checked. `unread` says what could not be read, and so is missing in this page.
     """
@@ -37,6 +38,7 @@ class Page:
     written: datetime
     tapgen: str
     local: bool = False
+    ran: Ran | None = None
     planned: Planned | None = None
     topology: Topology | None = None
     findings: Sequence[Finding] | None = None

@@ -103,9 +103,9 @@ def summary(planned: Planned, places: Places) -> Summary:
         tuple(_review(risks, ahead, places)),
         tuple(_regions(plan)),
         tuple(_stages(plan)),
-        outlook.duration(ahead.forecast.span) if plan else "",
+        outlook.duration(ahead.forecast.span) if plan and ahead else "",
         tuple(_unknown(plan)),
-        tuple(outlook.remarks(ahead, details=True)),
+        tuple(outlook.remarks(ahead, details=True)) if ahead else (),
     )
 
 
@@ -150,12 +150,12 @@ def _where(
 
 def _review(
     risks: Mapping[risk.Kind, Mapping[str, Sequence[Target]]],
-    ahead: outlook.Outlook,
+    ahead: outlook.Outlook | None,
     places: Places,
 ) -> Iterator[Listed]:
     """Everything else to read first: of the outlook, then risks, the gravest first."""
     concerns: dict[str, list[tuple[str, str, tuple[str, ...]]]] = {}
-    for one in outlook.concerns(ahead):
+    for one in outlook.concerns(ahead) if ahead else ():
         concerns.setdefault(one.title, []).append((one.what, "; ".join(one.lines), ()))
     yield from (Listed(title, tuple(lines)) for title, lines in concerns.items())
     for kind, found in risks.items():

@@ -19,7 +19,7 @@ from markupsafe import Markup
 from tapgen.model import Target
 from tapgen.report import data, graph
 from tapgen.report.control import visible
-from tapgen.report.page import planned
+from tapgen.report.page import planned, run
 from tapgen.report.page.content import Page
 from tapgen.report.page.places import Places
 
@@ -42,6 +42,8 @@ def html(page: Page) -> str:
             places=places,
             picture=_picture(page),
             plan=_plan(page, places),
+            run=run.shown(page.ran, places) if page.ran else None,
+            drill=run.drilled(page.ran) if page.ran else None,
         )
     )
 
@@ -71,6 +73,7 @@ def _targets(page: Page) -> list[Target]:
     """Every target that a page names."""
     plan = page.planned.plan if page.planned else None
     found = [t for step in plan.steps for t in step.targets] if plan else []
+    found += run.targets(page.ran) if page.ran else []
     return [*found, *(t for s in page.system.stack_sets for t in s.targets)]
 
 

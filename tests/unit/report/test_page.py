@@ -6,6 +6,7 @@ import json
 import os
 import re
 from base64 import b64encode
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -17,14 +18,18 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from tapgen import plan
-from tapgen.model import Finding, Severity, Target
+from tapgen import plan, rollout
+from tapgen.aws.stacks import Worked
+from tapgen.model import Finding, Severity, StackSet, Target
 from tapgen.plan import forecast
+from tapgen.report import ran as report
 from tapgen.report.outlook import Outlook
 from tapgen.report.page import Page, Planned, html, rendering
+from tapgen.rollout import history, ran
 from tapgen.system import topology
 from tests import make
 from tests.make import EAST, WEST
+from tests.unit.rollout.fakes import Cloud
 
 NOW = datetime(2026, 11, 30, 4, 5, tzinfo=UTC)
 HOSTILE = (
@@ -160,6 +165,87 @@ def test_a_wave_says_what_its_parts_are(text: str) -> None:
 
     assert shown.count(text) == 2 or not text
     assert "Nothing: every stack of this plan is new." in shown
+
+
+def ran_with(words: str, targets: Sequence[Target] = (EAST, WEST)) -> ran.Ran:
+    """A run that fails in one place, with words of others wherever it has any."""
+    before = make.stack_set(targets=targets, text=topic("before"))
+    after = make.stack_set(targets=targets, text=topic(f"{words}!"))
+    return failed(before, after, words)
+
+
+def failed(before: StackSet, after: StackSet, words: str) -> ran.Ran:
+    cloud = Cloud(words=words)
+    ways: Any = {"sleep": lambda seconds: None, "on_event": lambda event: None}
+    sets: Any = cloud
+    rollout.run(plan.make(make.system(before), {}), sets, **ways)
+    cloud.failing = lambda name, target, text, values: (
+        target == WEST and text == after.template
+    )
+    starter = rollout.Starter(words, host=words)
+    made = plan.make(make.system(after), cloud.observe([before.name]))
+    ended = rollout.run(made, sets, starter=starter, **ways)
+    found = history.find(cloud.bucket, "demo-test", ended.run)
+    worked = [Worked(words, words, words, found.events[0]["at"], NOW.isoformat())]
+    one = ran.read(found, make.system(after), sets, worked=lambda *_: worked)
+    return replace(one, ways=(words,))
+
+
+def page_of(one: ran.Ran, words: str = "x") -> str:
+    assert one.plan
+    planned = Planned(one.plan, None)
+    system = one.plan.system
+    facts: Any = {"ran": one, "planned": planned, "topology": topology.of(system)}
+    return html(Page(words, system, NOW, words, **facts))
+
+
+RAN = Elements(page_of(ran_with("x"))).found
+
+
+@settings(max_examples=100 if "TAPGEN_SOAK" in os.environ else 5, deadline=None)
+@given(st.sampled_from(HOSTILE))
+@example("\x1b]0;title\x07\u202e")
+def test_no_text_of_a_run_is_taken_for_html(words: str) -> None:
+    shown = page_of(ran_with(words), words)
+
+    assert Elements(shown).found == RAN
+    assert not re.search("[\x00-\x08\x0b-\x1f\x7f\u202e]", shown)
+    assert Elements(shown).policy.count("sha256") == 3
+
+
+def test_a_run_says_how_it_ended_why_and_what_it_left_before_anything_else() -> None:
+    shown = " ".join(Elements(page_of(ran_with("it broke"))).texts)
+    place = 0
+    for words in (
+        *("How it ended", "restored", "What failed", "it broke", "Where"),
+        *("Which version each target has", "By account and region", "UpdateStackSet"),
+        *("By resource", "The plan, as it was agreed", "What could be lost"),
+        "Every change",
+    ):
+        place = shown.index(words, place)
+
+
+def test_a_run_has_no_value_of_a_secret() -> None:
+    """Not on its page, as data, or as text."""
+    secret = {"Type": "String", "NoEcho": True, "Default": "open sesame"}
+
+    def part(name: str) -> StackSet:
+        properties = {"SecretString": {"Ref": "Password"}, "Name": name}
+        data = {"Type": "AWS::SecretsManager::Secret", "Properties": properties}
+        text = {"Parameters": {"Password": secret}, "Resources": {"Data": data}}
+        return make.stack_set(targets=(EAST, WEST), text=json.dumps(text))
+
+    one = failed(part("old"), part("new"), "x")
+    for shown in (page_of(one), report.text(one), json.dumps(report.data(one))):
+        assert "sesame" not in shown and "restored" in shown
+
+
+def test_thousands_of_targets_of_a_run_are_a_few_rows() -> None:
+    one = ran_with("x", THOUSANDS[:300])
+    shown = page_of(one)
+
+    assert shown.count('<h3 id="by-place">') == 1
+    assert len(shown) < 150_000
 
 
 REGIONS = ("us-east-1", "us-west-2", "eu-west-1", "eu-central-1", "sa-east-1")

@@ -317,7 +317,10 @@ class Cloud:
 
     def results(self, name: str, operation_id: str) -> list[Result]:
         self.faults.enter(f"results {name}")
-        return self._find(name).results[operation_id]
+        found = self._find(name).results
+        if operation_id not in found:
+            raise NotFound("cloudformation", "OperationNotFoundException", "none")
+        return found[operation_id]
 
     def failure(self, operation: Operation, result: Result) -> None:
         return None
