@@ -1,4 +1,4 @@
-"""The page of a plan in a real browser: its policy, its script, and without one."""
+"""The pages of a plan and of a run in a real browser: policy, script, and without one."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests import make
 from tests.emulated import browser
 from tests.make import EAST, WEST
 from tests.unit.report.test_first import network
-from tests.unit.report.test_page import page
+from tests.unit.report.test_page import page, page_of, ran_with
 
 pytestmark = [
     pytest.mark.browser,
@@ -48,6 +48,13 @@ def chromium() -> Iterator[Any]:
 def address(tmp_path_factory: pytest.TempPathFactory) -> str:
     path = tmp_path_factory.mktemp("page") / "plan.html"
     path.write_text(page(planned(), "words"))
+    return path.as_uri()
+
+
+@pytest.fixture(scope="module")
+def of_run(tmp_path_factory: pytest.TempPathFactory) -> str:
+    path = tmp_path_factory.mktemp("page") / "run.html"
+    path.write_text(page_of(ran_with("words")))
     return path.as_uri()
 
 
@@ -88,9 +95,11 @@ def test_filters_show_what_fits_and_say_how_much(chromium: Any, address: str) ->
     assert complaints == []
 
 
+@pytest.mark.parametrize("which", ["address", "of_run"])
 def test_the_keyboard_reaches_everything_in_the_order_of_the_page(
-    chromium: Any, address: str
+    chromium: Any, which: str, request: pytest.FixtureRequest
 ) -> None:
+    address = request.getfixturevalue(which)
     shown, complaints = opened(chromium, address)
     reached = []
     while True:
@@ -117,13 +126,13 @@ def test_the_keyboard_reaches_everything_in_the_order_of_the_page(
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_it_fits_a_telephone_and_a_wide_screen(
-    chromium: Any, address: str, scheme: Any
+    chromium: Any, address: str, of_run: str, scheme: Any
 ) -> None:
     """Nothing is wider than the screen, which would scroll both ways."""
-    for width in (NARROW, WIDE):
+    for width, place in ((NARROW, address), (WIDE, address), (NARROW, of_run)):
         shown, complaints = opened(
             chromium,
-            address,
+            place,
             color_scheme=scheme,
             viewport={"width": width, "height": 900},
         )

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from tapgen.frozen import dataclass
 from tapgen.model import Action, Target
 from tapgen.plan import Plan, Step, refusals
-from tapgen.report import grouping, outlook, text, unread
+from tapgen.report import costs, grouping, outlook, text, unread
 from tapgen.report.counting import counted
 from tapgen.report.page.content import Planned
 from tapgen.report.page.places import Places, Where
@@ -83,8 +83,10 @@ class Summary:
     regions: tuple[Region, ...]
     stages: tuple[Stage, ...]
     time: str
+    cost: str
     unknown: tuple[str, ...]
     remarks: tuple[str, ...]
+    quotas: tuple[str, ...]
 
 
 def summary(planned: Planned, places: Places) -> Summary:
@@ -94,6 +96,8 @@ def summary(planned: Planned, places: Places) -> Summary:
     risks = dict(text.risks(plan))
     data = risks.pop(risk.Kind.DATA, {})
     ahead = planned.outlook
+    remarks = outlook.remarks(ahead, details=True) if ahead else []
+    quotas = [line for line in remarks if line.startswith("quota: ")]
     return Summary(
         text.summary(plan) if plan else "",
         _resources(plan),
@@ -104,8 +108,10 @@ def summary(planned: Planned, places: Places) -> Summary:
         tuple(_regions(plan)),
         tuple(_stages(plan)),
         outlook.duration(ahead.forecast.span) if plan and ahead else "",
+        costs.difference(ahead.cost) if ahead else "",
         tuple(_unknown(plan)),
-        tuple(outlook.remarks(ahead, details=True)) if ahead else (),
+        tuple(line for line in remarks if line not in quotas),
+        tuple(quotas),
     )
 
 
