@@ -16,14 +16,14 @@ from tapgen.costs import estimate
 from tapgen.costs.estimate import Line
 from tapgen.costs.quantities import Quantity, Reader
 from tapgen.frozen import dataclass
-from tapgen.knowledge.charges import FREE, WHEN_USED
+from tapgen.knowledge.charges import EXTRA, FREE, WHEN_USED
 from tapgen.model import Action, Output, StackSet, System, Target
 from tapgen.plan import Plan, Step
 from tapgen.template import diff, evaluate
 
 # Types without a charge that say what other types cost.
 _TELLING = frozenset({"AWS::EC2::LaunchTemplate"})
-_WITHOUT = (FREE.keys() | WHEN_USED.keys()) - _TELLING
+_WITHOUT = (FREE.keys() | WHEN_USED.keys()) - _TELLING - EXTRA.keys()
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,15 @@ from math import prod
 from typing import Any
 
 from tapgen.frozen import dataclass
-from tapgen.knowledge.charges import BY_TYPE, ENGINES, FREE, WHEN_USED, Charge
+from tapgen.knowledge.charges import (
+    BY_TYPE,
+    ENGINES,
+    EXTRA,
+    FREE,
+    NOTHING_EXTRA,
+    WHEN_USED,
+    Charge,
+)
 from tapgen.model import Output, StackSet, System, Target
 from tapgen.model.costs import Usage
 from tapgen.system import checks, evaluated, representatives, topology
@@ -120,6 +128,18 @@ class Reader:
             kind = str(resource.get("Type"))
             if kind not in FREE and kind not in WHEN_USED:
                 yield from self._of(stack_set, target, logical_id, resource, stacks)
+            for path, words in EXTRA.get(kind, {}).items():
+                if _at(mapping(resource.get("Properties")), path) not in NOTHING_EXTRA:
+                    yield Quantity(
+                        stack_set.part,
+                        stack_set.name,
+                        target.region,
+                        logical_id,
+                        kind,
+                        words,
+                        stacks,
+                        why=f"tapgen does not know the price of {path}",
+                    )
 
     def body(self, stack_set: StackSet, target: Target) -> Mapping[str, Any]:
         """Return the template as a target gets it."""

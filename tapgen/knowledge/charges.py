@@ -142,6 +142,13 @@ CHARGES: tuple[Charge, ...] = (
     ),
     Charge(
         "AWS::ElasticLoadBalancingV2::LoadBalancer",
+        "public IPv4 addresses of load balancers",
+        *("AmazonVPC", "PublicIPv4:InUseAddress", "hour", ("#Subnets", "hours")),
+        _SITE + "vpc/pricing/",
+        {"Scheme": (None, "internet-facing"), **_ALB},
+    ),
+    Charge(
+        "AWS::ElasticLoadBalancingV2::LoadBalancer",
         *("network load balancer", "AWSELB", "LoadBalancerUsage", "hour", ("hours",)),
         _SITE + "elasticloadbalancing/pricing/",
         {"Type": ("network",)},
@@ -175,6 +182,8 @@ CHARGES: tuple[Charge, ...] = (
         *("hosted zone", "AmazonRoute53", "HostedZone", "zone"),
         source=_SITE + "route53/pricing/",
     ),
+    # Of an endpoint outside of AWS, both cost more; of alarms and of other checks, no page
+    # says that they cost less.
     Charge(
         "AWS::Route53::HealthCheck",
         *("health check of an AWS endpoint", "AmazonRoute53", "Health-Check-AWS"),
@@ -605,6 +614,33 @@ FREE: Mapping[str, str] = {
 }
 """Types without a charge of their own, each with a page that says what is charged."""
 
+EXTRA: Mapping[str, Mapping[str, str]] = {
+    "AWS::ApiGateway::Stage": {"CacheClusterEnabled": "cache of a stage"},
+    "AWS::CertificateManager::Certificate": {
+        "CertificateAuthorityArn": "certificate of a private authority"
+    },
+    "AWS::DynamoDB::GlobalTable": {
+        "WriteOnDemandThroughputSettings.WarmThroughput": "warm throughput"
+    },
+    "AWS::EC2::NatGateway": {"AvailabilityMode": "zones of a regional NAT gateway"},
+    "AWS::Lambda::Alias": {"ProvisionedConcurrencyConfig": "provisioned concurrency"},
+    "AWS::Lambda::Function": {"SnapStart": "SnapStart"},
+    "AWS::Lambda::Version": {"ProvisionedConcurrencyConfig": "provisioned concurrency"},
+    "AWS::RDS::DBInstance": {
+        "Iops": "provisioned IOPS",
+        "StorageThroughput": "provisioned throughput",
+    },
+    "AWS::S3::Bucket": {
+        "AnalyticsConfigurations": "analytics of a bucket",
+        "IntelligentTieringConfigurations": "intelligent tiering",
+        "InventoryConfigurations": "inventory of a bucket",
+    },
+}
+"""Properties that cost extra where they are set, and whose price tapgen does not know."""
+
+NOTHING_EXTRA = (None, False, "false", "zonal")
+"""Values of such properties that cost nothing."""
+
 WHEN_USED: Mapping[str, str] = {
     "AWS::Events::Rule": _SITE + "eventbridge/pricing/",
     "AWS::FIS::ExperimentTemplate": _SITE + "fis/pricing/",
@@ -615,10 +651,12 @@ WHEN_USED: Mapping[str, str] = {
 """Types that cost nothing by being there: each event, run or delivery may."""
 
 NOT_COUNTED = (
-    "data transfer to the internet, between regions and between zones",
+    "data transfer to the internet, between regions and between zones, and S3 "
+    "Replication Time Control",
     "requests to KMS keys, secrets, DNS names and stored objects",
-    "what functions, events, traces and runs of automation documents call",
-    "snapshots and backups beyond what is free",
+    "what events, schedules and runs of automation documents call",
+    "snapshots and backups beyond what is free, and rotated material of KMS keys",
+    "detailed and enhanced monitoring, traces, and extended support of databases",
     "free tiers, discounts, savings plans, taxes and support",
 )
 """What no estimate has in it."""

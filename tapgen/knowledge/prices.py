@@ -60,6 +60,7 @@ def _list(offer: str, version: str, quoted: str, region: str = "us-east-1") -> S
 
 
 def _current(offer: str, region: str, read: str, quoted: str) -> Source:
+    """The price list of a region as it was at a date."""
     return Source(f"{_LISTS}/{offer}/current/{region}/index.json", read, quoted)
 
 
@@ -67,6 +68,7 @@ def _page(path: str, read: str, quoted: str = "") -> Source:
     return Source(f"https://aws.amazon.com/{path}", read, quoted)
 
 
+# Public files that quote what AWS's lists and pages say, with dates.
 _EAST = (
     "github.com/patibandlavenkatamanideep/pharma-analytics-copilot, "
     "infra/aws-staging/cost/prices-us-east-1.json"
@@ -186,6 +188,18 @@ PRICES: tuple[ListPrice, ...] = (
         {"TimedStorage-ByteHrs": "0.023"},
     ),
     *_rows(
+        _page("s3/pricing/", "2024-07-01", _GOLDEN),
+        "us-east-1",
+        "AmazonS3",
+        {"Requests-Tier1": "0.000005"},
+    ),
+    *_rows(
+        _page("ebs/pricing/", "2024-07-01", _GOLDEN),
+        "us-east-1",
+        "AmazonEC2",
+        {"EBS:VolumeUsage.gp3": "0.08"},
+    ),
+    *_rows(
         _page("dynamodb/pricing/on-demand/", "2024-11-15", _GOLDEN),
         "us-east-1",
         "AmazonDynamoDB",
@@ -239,12 +253,161 @@ PRICES: tuple[ListPrice, ...] = (
     ),
     # us-east-2
     *_rows(
+        _page("vpc/pricing/", "2026-10-05", "its example of Ohio"),
+        "us-east-2",
+        "AmazonEC2",
+        {"NatGateway-Hours": "0.045", "NatGateway-Bytes": "0.045"},
+    ),
+    *_rows(
+        _page("vpc/pricing/", "2026-10-02"),
+        "us-east-2",
+        "AmazonVPC",
+        {"PublicIPv4:InUseAddress": "0.005"},
+    ),
+    *_rows(
+        _current("AWSELB", "us-east-2", "2026-09-11", "SKU HCVPZW9WEWSJKJWJ"),
+        "us-east-2",
+        "AWSELB",
+        {"LoadBalancerUsage": "0.0225", "LCUUsage": "0.008"},
+        _ALB,
+    ),
+    *_rows(
+        _current("AmazonRDS", "us-east-2", "2026-10-05", "SKU JQQGK6D789TWJF8B"),
+        "us-east-2",
+        "AmazonRDS",
+        {"RDS:GP3-Storage": "0.115"},
+        _POSTGRES,
+    ),
+    *_rows(
+        _current("AmazonRDS", "us-east-2", "2026-10-05", "SKU GGD6FE59WWUNDKDC"),
+        "us-east-2",
+        "AmazonRDS",
+        {"InstanceUsage:*": "0.016"},
+        {**_POSTGRES, "instanceType": "db.t4g.micro"},
+    ),
+    *_rows(
+        _current("AmazonRDS", "us-east-2", "2026-09-14", ""),
+        "us-east-2",
+        "AmazonRDS",
+        {"Aurora:StorageUsage": "0.10", "Aurora:StorageIOUsage": "0.0000002"},
+    ),
+    *_rows(
+        _current("AmazonS3", "us-east-2", "2026-09-28", ""),
+        "us-east-2",
+        "AmazonS3",
+        {"TimedStorage-ByteHrs": "0.023", "Requests-Tier1": "0.000005"},
+    ),
+    *_rows(
+        _current("AmazonCloudWatch", "us-east-2", "2026-09-22", ""),
+        "us-east-2",
+        "AmazonCloudWatch",
+        {
+            "CW:AlarmMonitorUsage": "0.10",
+            "CW:MetricMonitorUsage": "0.30",
+            "DataProcessing-Bytes": "0.50",
+            "TimedStorage-ByteHrs": "0.03",
+        },
+    ),
+    *_rows(
+        _current("AWSSecretsManager", "us-east-2", "2026-10-02", ""),
+        "us-east-2",
+        "AWSSecretsManager",
+        {"AWSSecretsManager-Secrets": "0.40"},
+    ),
+    *_rows(
+        _current("AWSLambda", "us-east-2", "2026-10-06", ""),
+        "us-east-2",
+        "AWSLambda",
+        {"Request-ARM": "0.0000002", "Lambda-GB-Second-ARM": "0.0000133334"},
+    ),
+    *_rows(
+        _current("AmazonApiGateway", "us-east-2", "2026-10-06", ""),
+        "us-east-2",
+        "AmazonApiGateway",
+        {"ApiGatewayHttpRequest": "0.000001"},
+    ),
+    *_rows(
+        _current("AmazonDynamoDB", "us-east-2", "2026-09-11", ""),
+        "us-east-2",
+        "AmazonDynamoDB",
+        {
+            "WriteRequestUnits": "0.000000625",
+            "ReadRequestUnits": "0.000000125",
+            "TimedStorage-ByteHrs": "0.25",
+        },
+    ),
+    *_rows(
+        _current("AmazonDynamoDB", "us-east-2", "2026-10-06", ""),
+        "us-east-2",
+        "AmazonDynamoDB",
+        {"TimedPITRStorage-ByteHrs": "0.20"},
+    ),
+    *_rows(
         _page("dynamodb/pricing/on-demand/", "2024-11-15", _GOLDEN),
         "us-east-2",
         "AmazonDynamoDB",
         {"ReplWriteRequestUnits": "0.000000625"},
     ),
     # us-west-2
+    *_rows(
+        _current("AmazonEC2", "us-west-2", "2026-10-04", ""),
+        "us-west-2",
+        "AmazonEC2",
+        {"NatGateway-Hours": "0.045", "EBS:VolumeUsage.gp3": "0.08"},
+    ),
+    *_rows(
+        _current("AmazonEC2", "us-west-2", "2026-09-01", ""),
+        "us-west-2",
+        "AmazonEC2",
+        {"BoxUsage:*": "0.0208"},
+        {**_LINUX, "instanceType": "t3.small"},
+    ),
+    *_rows(
+        _current("AmazonVPC", "us-west-2", "2026-07-24", "SKU NBHXEKTE88TJDDQF"),
+        "us-west-2",
+        "AmazonVPC",
+        {"PublicIPv4:InUseAddress": "0.005"},
+    ),
+    *_rows(
+        _current("AWSELB", "us-west-2", "2026-10-04", ""),
+        "us-west-2",
+        "AWSELB",
+        {"LoadBalancerUsage": "0.0225"},
+        _ALB,
+    ),
+    *_rows(
+        _current(
+            "AmazonRDS",
+            "us-west-2",
+            "2026-08-18",
+            "SKU XN6AM4AHVSYQ6BFC, FP5XU5WFCUVXQXF5",
+        ),
+        "us-west-2",
+        "AmazonRDS",
+        {"Aurora:StorageUsage": "0.10", "Aurora:StorageIOUsage": "0.0000002"},
+    ),
+    *_rows(
+        _current("AmazonRDS", "us-west-2", "2026-08-18", "SKU W2B5U7TQ8BTUD7C8"),
+        "us-west-2",
+        "AmazonRDS",
+        {"RDS:GP3-Storage": "0.115"},
+        _POSTGRES,
+    ),
+    *_rows(
+        _current("AmazonRDS", "us-west-2", "2026-08-18", "SKU CT79XNCJJGH56FA8"),
+        "us-west-2",
+        "AmazonRDS",
+        {"InstanceUsage:*": "0.016"},
+        {**_POSTGRES, "instanceType": "db.t4g.micro"},
+    ),
+    *_rows(
+        _current(
+            "AWSSecretsManager", "us-west-2", "2025-08-28", "SKU DWJP9S4V3HP98UNC"
+        ),
+        "us-west-2",
+        "AWSSecretsManager",
+        {"AWSSecretsManager-Secrets": "0.40"},
+    ),
     *_rows(
         _current("AmazonCloudWatch", "us-west-2", "2026-08-08", _WEST),
         "us-west-2",

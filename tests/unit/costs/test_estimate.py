@@ -215,6 +215,19 @@ CASES: dict[str, Case] = {
             "PostgreSQL storage Multi-AZ-GP3-Storage": "50",
         },
     ),
+    "what costs extra is said, also of a type without a charge": (
+        {
+            "A": {
+                "Type": "AWS::ApiGateway::Stage",
+                "Properties": {"CacheClusterEnabled": True},
+            },
+            "B": {
+                "Type": "AWS::ApiGateway::Stage",
+                "Properties": {"CacheClusterEnabled": False},
+            },
+        },
+        {"cache of a stage": "?"},
+    ),
     "a license": (
         properties("AWS::RDS::DBInstance", Engine="oracle-ee", DBInstanceClass="db.x"),
         {"storage": "?", "AWS::RDS::DBInstance": "?"},

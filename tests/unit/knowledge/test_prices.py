@@ -7,7 +7,7 @@ from datetime import date
 from pathlib import Path
 
 from tapgen.config.shape import UsageShape
-from tapgen.knowledge.charges import BY_TYPE, CHARGES, FREE, WHEN_USED
+from tapgen.knowledge.charges import BY_TYPE, CHARGES, EXTRA, FREE, WHEN_USED
 from tapgen.knowledge.prices import EVERYWHERE, PRICES
 from tapgen.knowledge.regions import PARTITION_OF
 from tapgen.model.costs import USAGE, Usage
@@ -40,6 +40,7 @@ def test_every_price_is_one_of_a_charge_and_there_once() -> None:
 def test_no_type_is_in_two_tables_and_each_has_a_page() -> None:
     assert not FREE.keys() & WHEN_USED.keys() & BY_TYPE.keys()
     assert not (FREE.keys() | WHEN_USED.keys()) & BY_TYPE.keys()
+    assert EXTRA.keys() <= FREE.keys() | BY_TYPE.keys()
     for page in [*FREE.values(), *WHEN_USED.values(), *(c.source for c in CHARGES)]:
         assert page.startswith(
             ("https://aws.amazon.com/", "https://docs.aws.amazon.com/")
