@@ -51,7 +51,11 @@ class Zsh(_Joined, ZshComplete):
 
 
 class Fish(_Joined, FishComplete):
-    """Fish."""
+    """Fish; click's script cuts a description at its first comma."""
+
+    source_template = FishComplete.source_template.replace(
+        'string split ","', 'string split -m 1 ","'
+    )
 
 
 for _shell in (Bash, Zsh, Fish):

@@ -17,6 +17,7 @@ from tapgen.cli.common import (
     stacksets_option,
     system_path,
 )
+from tapgen.cli.suggest import systems_and_files
 from tapgen.errors import TemplateError
 from tapgen.model import System, Target
 
@@ -31,8 +32,8 @@ Exit codes: 0 no differences, 2 differences, 1 error.
 
 
 @click.command("diff", epilog=_EPILOG)
-@click.argument("old")
-@click.argument("new")
+@click.argument("old", shell_complete=systems_and_files)
+@click.argument("new", shell_complete=systems_and_files)
 @stacksets_option
 @output_option
 @click.option(

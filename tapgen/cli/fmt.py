@@ -67,21 +67,21 @@ def fmt_command(
     paths = [system_path(name, folder) for name in requested_systems(files, folder)]
     if templates and not files:
         paths += _templates_of(paths)
-    texts = {path: _Text.of(path) for path in dict.fromkeys(paths)}
-    wanted = _formatted(texts, templates=templates)
-    changed = [path for path, text in wanted.items() if text != texts[path].text]
+    found = _formatted(dict.fromkeys(paths), templates=templates)
+    changed = [path for path, (old, new) in found.items() if old.text != new]
     if not check:
-        _write({path: texts[path].bytes_of(wanted[path]) for path in changed})
+        _write({path: found[path][0].bytes_of(found[path][1]) for path in changed})
     if output == "json":
-        rows = [{"file": str(p), "changed": p in changed} for p in texts]
+        rows = [{"file": str(p), "changed": p in changed} for p in found]
         print_json({"files": rows, "written": bool(changed) and not check})
     elif check:
         for path in changed:
-            click.echo(_difference(path, texts[path].text, wanted[path]), nl=False)
+            old, new = found[path]
+            click.echo(_difference(path, old.text, new), nl=False)
     else:
         for path in changed:
             click.echo(f"formatted {path}")
-    same = len(texts) - len(changed)
+    same = len(found) - len(changed)
     if output == "text":
         differ = f"{counted(len(changed), 'file')} to format, " if check else ""
         say(f"{differ}{counted(same, 'file')} in canonical form already")
@@ -117,30 +117,35 @@ class _Text:
         return f"{self._mark}{ends}".encode()
 
 
-def _formatted(texts: Mapping[Path, _Text], *, templates: bool) -> dict[Path, str]:
-    """Return the canonical form of each text; raise ConfigError with what is wrong in all."""
-    from tapgen.config import canonical
-    from tapgen.template import decode
-
-    found: dict[Path, str] = {}
+def _formatted(
+    paths: Iterable[Path], *, templates: bool
+) -> dict[Path, tuple[_Text, str]]:
+    """Return the text of each file and its canonical form; raise ConfigError with what is
+    wrong in all."""
+    found: dict[Path, tuple[_Text, str]] = {}
     problems: list[str] = []
-    for path, one in texts.items():
+    for path in paths:
         try:
-            if one.text.lstrip().startswith("{"):
-                raise ConfigError([f"{path}: this is JSON; tapgen fmt formats YAML"])
-            if not decode.is_template(one.text):
-                found[path] = canonical.system(one.text, path)
-            elif templates:
-                found[path] = canonical.template(one.text, path)
-            else:
-                raise ConfigError(
-                    [f"{path}: this is a template; give --templates to format it"]
-                )
+            one = _Text.of(path)
+            found[path] = one, _form(one.text, path, templates=templates)
         except TapgenError as error:
             problems += str(error).splitlines()
     if problems:
         raise ConfigError(problems)
     return found
+
+
+def _form(text: str, path: Path, *, templates: bool) -> str:
+    from tapgen.config import canonical
+    from tapgen.template import decode
+
+    if text.lstrip().startswith("{"):
+        raise ConfigError([f"{path}: this is JSON; tapgen fmt formats YAML"])
+    if not decode.is_template(text):
+        return canonical.system(text, path)
+    if templates:
+        return canonical.template(text, path)
+    raise ConfigError([f"{path}: this is a template; give --templates to format it"])
 
 
 def _templates_of(paths: Iterable[Path]) -> list[Path]:

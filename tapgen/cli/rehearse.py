@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tapgen.cli import CHANGES, DONE, FAILED
+from tapgen.cli import CHANGES, DONE, FAILED, suggest
 from tapgen.cli.common import (
     Timings,
     aws_options,
@@ -72,6 +72,7 @@ FEW = 30
     "parts",
     metavar="PART",
     multiple=True,
+    shell_complete=suggest.stack_sets,
     help="Let only targets of this part fail.",
 )
 @click.option("--each", is_flag=True, help="Try also targets that change equally.")

@@ -2,8 +2,9 @@
 
 It goes through the events of ruamel.yaml, and copies each scalar as it was written; so it
 never has to know what a value or a tag means. Comments and blank lines are what is between
-two events. A comment belongs to the key after it, or to the end of the block whose
-elements are indented as it is. Begin reading at `text`.
+two events. A comment belongs to the key after it, to the key before it where it is indented
+below that, or to the end of the block whose elements are indented as it is. Begin reading
+at `text`.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -71,11 +73,13 @@ class _Part:
 @dataclass
 class _Entry:
     """A key and its value, or an element of a list: `lead` has the comments and blank
-    lines before it, `lines` the rest, indented relative to it."""
+    lines before it, `lines` the rest, indented relative to it. Where it `keeps` the line
+    feeds behind it (`|+`), blank lines there would be text."""
 
     name: str = ""
     lead: list[str] = field(default_factory=list)
     lines: list[str] = field(default_factory=list)
+    keeps: bool = False
 
 
 class _Layout:
@@ -83,6 +87,7 @@ class _Layout:
         self._source = source
         self._path = path
         self._at = 0  # everything before it is laid out
+        self._keeps = False  # whether what is just before it keeps line feeds
 
     def text(self, order: Order, scalar: Scalar) -> str:
         events = self._events()
@@ -143,9 +148,13 @@ class _Layout:
             )
         first = entries[0]
         lines = [*first.lines]
-        for entry in entries[1:]:
-            lines += [*entry.lead, *entry.lines]
-        lines += self._behind(max(column, floor + 1) if floor >= 0 else 0)
+        for before, entry in pairwise(entries):
+            lines += _without_blanks(entry.lead) if before.keeps else entry.lead
+            lines += entry.lines
+        behind = self._behind(max(column, floor + 1) if floor >= 0 else 0)
+        self._keeps = entries[-1].keeps
+        lines += _without_blanks(behind) if self._keeps else behind
+        self._keeps = self._keeps and not behind
         return _without_blanks(first.lead), lines
 
     def _pairs(
@@ -163,6 +172,7 @@ class _Layout:
             self._at = self._source.index(":", key.end) + 1
             column = self._column(key.start)
             self._put(entry, f"{head}:", value, (*keys, key.value), column, indent)
+            entry.keeps = self._keeps
             yield entry
 
     def _elements(
@@ -174,6 +184,7 @@ class _Layout:
             self._at = dash + 1
             column = self._column(dash)
             self._put(entry, "-", item, (*keys, number), column, indent)
+            entry.keeps = self._keeps
             yield entry
 
     def _put(
@@ -186,6 +197,7 @@ class _Layout:
         indent: int,
     ) -> None:
         """Add what is at `part` to an entry that begins with `head`."""
+        self._keeps = False
         if part.is_collection and not part.flow:
             self._put_block(entry, head, part, keys, column, indent)
             return
@@ -206,6 +218,8 @@ class _Layout:
             entry.lead.append(comment[1])
         elif comment:
             entry.lines[-1] = _beside(first, comment[0] - column, comment[1])
+        if part.style not in ("|", ">"):  # in a block scalar it would be text
+            entry.lines += _indented(self._behind(column + 1))
 
     def _put_block(
         self,
@@ -269,7 +283,8 @@ class _Layout:
                 break
             lines.append(line)
             ends += len(line) + 1
-        if "+" not in marks[1]:
+        self._keeps = "+" in marks[1]
+        if not self._keeps:
             while lines and not lines[-1].strip(" "):
                 ends -= len(lines.pop()) + 1
         part.end = ends

@@ -23,6 +23,8 @@ TYPED = [
     ("tapgen plan payments_dr -e staging --region us-", {"us-west-2"}, {"us-east-2"}),
     ("tapgen failover payments_dr --to ", {"primary", "dr"}, set()),
     ("tapgen plan payments_dr --output=js", {"json"}, {"text"}),
+    ("tapgen diff payments_dr serverless", {"serverless_api"}, set()),
+    ("tapgen rehearse payments_dr --part backup", {"backup"}, {"api"}),
 ]
 
 BASH = """\

@@ -67,17 +67,14 @@ def test_one_file_that_cannot_be_formatted_stops_all(
 
     assert main(["fmt"]) == FAILED
     said = capsys.readouterr().err
-    (folder / "bytes.yaml").unlink()
-    assert main(["fmt"]) == FAILED
-    more = capsys.readouterr().err
 
-    assert "bytes.yaml: not UTF-8" in said
     for where, what in {
         "odd.yaml:1": "KEY: VALUE",
         "wrong.yaml:2": "",
         "template.yaml": "give --templates",
+        "bytes.yaml": "not UTF-8",
     }.items():
-        assert any(where in line and what in line for line in more.splitlines()), more
+        assert any(where in line and what in line for line in said.splitlines()), said
     assert (folder / "shop.yaml").read_text() == LOOSE
 
 

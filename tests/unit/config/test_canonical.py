@@ -191,6 +191,8 @@ rollout:
   - bake: 600s
     alarms: true
   # nothing else
+admin:
+    # account: "111111111111"
 environments: {stg: {suffix: stg, blueprint: custom}}
 """
 TIDY = """\
@@ -198,6 +200,8 @@ TIDY = """\
 
 blueprint: custom   # which
 accounts: ["012345678901", "222222222222"]
+admin:
+  # account: "111111111111"
 stack_sets:
   app: {template: a.yaml, parameters: {B: 1, A: 012345678901}}
 
