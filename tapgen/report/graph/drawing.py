@@ -15,7 +15,7 @@ from tapgen.report.graph.drawn import drawn
 from tapgen.report.graph.grid import THIN
 from tapgen.report.graph.layout import CARD, Box, Line, Point
 from tapgen.report.graph.marks import MEANINGS, SIGNS, Change, Mark
-from tapgen.report.graph.measure import fitted, width
+from tapgen.report.graph.measure import fitted, in_lines, width
 from tapgen.system.topology import Card, Edge, Topology
 
 _FONT = "system-ui,-apple-system,'Segoe UI',Roboto,Helvetica,Arial,sans-serif"
@@ -205,7 +205,14 @@ class _Drawing:
 
     def _height(self, card: Card) -> float:
         _, lines = words.card(card)
-        return 2 * _PAD + 10 + _LINE * len(lines) + _CHIP * len(self._chips(card)) + 4
+        names = self._name(card)
+        below = _LINE * len(lines) + _CHIP * len(self._chips(card))
+        return 2 * _PAD + 10 + _LINE * (len(names) - 1) + below + 4
+
+    def _name(self, card: Card) -> list[str]:
+        """The lines of a card's name."""
+        name, _ = words.card(card)
+        return in_lines(name, _NAME, CARD - 2 * _PAD - _tag(card)[1], bold=True)
 
     def _card(self, card: Card) -> Iterator[str]:
         box = self.layout.cards[card.id]
@@ -225,11 +232,13 @@ class _Drawing:
         yield _rect(box, "face", 7)
         left, room = box.x + _PAD, CARD - 2 * _PAD
         y = box.y + _PAD + 11
-        tag = "global" if card.role == "global" and not card.copy else ""
-        tag_room = width(tag, _SMALL) + 6 if tag else 0
-        yield self._text(left, y, name, _NAME, "ink", bold=True, room=room - tag_room)
-        if tag:
+        first, *others = self._name(card)
+        yield self._text(left, y, first, _NAME, "ink", bold=True)
+        if tag := _tag(card)[0]:
             yield self._text(box.x + CARD - _PAD, y, tag, _SMALL, "soft", anchor="end")
+        for part in others:
+            y += _LINE
+            yield self._text(left, y, part, _NAME, "ink", bold=True)
         for line in lines:
             y += _LINE
             yield self._text(left, y, line, _SMALL, "soft", room=room)
@@ -353,6 +362,13 @@ class _Drawing:
             f'<text class="{kind}" x="{_n(x)}" y="{_n(y)}" font-size="{_n(size)}"'
             f"{weight}{place}>{escape(shown)}{whole}</text>"
         )
+
+
+def _tag(card: Card) -> tuple[str, float]:
+    """What stands at the right of a card's name, and the room that it takes."""
+    if card.role != "global" or card.copy:
+        return "", 0.0
+    return "global", width("global", _SMALL) + 6
 
 
 # Shapes ---------------------------------------------------------------------------------

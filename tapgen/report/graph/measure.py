@@ -7,6 +7,8 @@ San Francisco and Roboto. Any other character counts as a full square.
 
 from __future__ import annotations
 
+import re
+
 _REGULAR = dict(
     zip(
         map(chr, range(32, 127)),
@@ -107,3 +109,16 @@ def fitted(text: str, size: float, room: float, *, bold: bool = False) -> str:
         if width(short, size, bold=bold) <= room:
             return short
     return "…"
+
+
+def in_lines(text: str, size: float, room: float, *, bold: bool = False) -> list[str]:
+    """Return a name in two lines if one has no room for it: divided behind a hyphen, a dot
+    or another sign, so that as much as possible is in the first."""
+    if width(text, size, bold=bold) <= room:
+        return [text]
+    ends = [found.end() for found in re.finditer("[-_./:]+", text)]
+    fits = [
+        n for n in ends if n < len(text) and width(text[:n], size, bold=bold) <= room
+    ]
+    rest = [text[: fits[-1]], text[fits[-1] :]] if fits else [text]
+    return [*rest[:-1], fitted(rest[-1], size, room, bold=bold)]

@@ -15,7 +15,7 @@ from tapgen.report import graph
 from tapgen.report.graph import layout
 from tapgen.report.graph.drawn import drawn
 from tapgen.report.graph.layout import Box, Point
-from tapgen.report.graph.measure import fitted, width
+from tapgen.report.graph.measure import fitted, in_lines, width
 from tapgen.system.topology import Card, Edge, Lane, Topology
 
 
@@ -104,3 +104,10 @@ def test_a_text_that_is_too_wide_is_shortened_in_its_middle(text: str) -> None:
     assert width(shown, 11) <= 100
     if shown != text:
         assert "…" in shown and shown[0] == text[0] and shown[-1] == text[-1]
+
+
+@pytest.mark.parametrize("text", ["a-stack-set-with-28-letters", "x" * 200, "a-" * 90])
+def test_a_name_that_is_too_wide_has_two_lines(text: str) -> None:
+    lines = in_lines(text, 13, 158, bold=True)
+    assert all(width(line, 13, bold=True) <= 158 for line in lines) and len(lines) <= 2
+    assert "".join(lines) == text or len(text) > 28
