@@ -15,14 +15,16 @@ import pytest
 
 from tapgen import plan, rollout
 from tapgen.accounts import bootstrap
-from tapgen.aws import session
+from tapgen.aws import session, sweep
+from tapgen.aws.remembered import Memory
 from tapgen.aws.stacksets import StackSets
+from tapgen.cli.bootstrap import deployed_types
 from tapgen.emulator.server import lifecycle
 from tapgen.model import Observed, System, Target
 from tapgen.plan import Plan
 from tapgen.rollout import Event, Outcome
 from tapgen.system import ownership
-from tapgen.template import evaluate
+from tapgen.template import loops
 from tests.emulated import forks
 from tests.systems.look import LINTED
 
@@ -63,6 +65,7 @@ class Cloud:
     account: str
     code: str = ""
     events: list[Event] = field(default_factory=list)
+    memory: Memory = field(default_factory=Memory)
 
     @cached_property
     def aws(self) -> session.Aws:
@@ -70,22 +73,22 @@ class Cloud:
 
     @property
     def sets(self) -> StackSets:
-        return StackSets(self.aws, Target(self.account, "us-east-1"))
+        """With what commands of one project remember, as they do."""
+        return StackSets(
+            self.aws, Target(self.account, "us-east-1"), memory=self.memory
+        )
 
     def client(self, service: str, region: str = "us-east-1") -> Any:
         return self.aws.client(service, Target(self.account, region))
 
     def bootstrap(self, system: System) -> list[str]:
         """Bootstrap with the permissions for what is deployed, as the command does."""
+        resolved = system.resolve(self.account)
+        found = ownership.definitions(resolved, self.sets)
+        loops_in = [n for n, o in found.items() if loops.TRANSFORM in o.template]
+        found |= self.sets.observe(loops_in, outputs=sweep.nowhere)
         return bootstrap.run(
-            self.aws,
-            system.resolve(self.account),
-            code=self.code,
-            deployed_types={
-                resource["Type"]
-                for found in self.observe(system).values()
-                for resource in evaluate.whole(found).get("Resources", {}).values()
-            },
+            self.aws, resolved, code=self.code, deployed_types=deployed_types(found)
         )
 
     def observe(self, system: System) -> dict[str, Observed]:

@@ -46,7 +46,7 @@ class Live:
         """The outputs of a part in the region of a role."""
         region = self.system.regions[role]
         stack_set = self.system.part(part)
-        found = self.cloud.observe(self.system)[stack_set.name]
+        found = self.cloud.sets.observe([stack_set.name])[stack_set.name]
         for target, instance in found.instances.items():
             if target.region == region:
                 return dict(instance.outputs or {})
