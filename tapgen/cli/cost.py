@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 import click
@@ -75,18 +76,27 @@ def cost_command(
     from tapgen.report import costs
 
     wanted = load(system_path(system, folder), environment).system
-    names = [s.part for s in wanted.stack_sets]
-    for name in parts:
-        if name not in names:
-            raise ConfigError(
-                [
-                    f"--part {name}: {wanted.name} has {', '.join(names)}{near(name, names)}"
-                ]
-            )
+    _allowed("--part", parts, [s.part for s in wanted.stack_sets], wanted.name)
     lists = price_lists.lists(prices) if prices else None
-    found = estimate.only(estimate.of(wanted, lists), parts, regions)
+    whole = estimate.of(wanted, lists)
+    of_targets = {t.region for s in wanted.stack_sets for t in s.targets}
+    charged = {line.region for line in whole.lines}
+    _allowed("--region", regions, sorted(of_targets | charged), wanted.name)
+    found = estimate.only(whole, parts, regions)
     if output == "json":
         print_json(costs.data(found, wanted))
     else:
         console().print(costs.text(found, wanted, details=details))
     return DONE
+
+
+def _allowed(
+    option: str, given: Iterable[str], names: Collection[str], system: str
+) -> None:
+    """Raise ConfigError for a value that is none of a system's names."""
+    for name in given:
+        if name not in names:
+            has = ", ".join(names)
+            raise ConfigError(
+                [f"{option} {name}: {system} has {has}{near(name, names)}"]
+            )

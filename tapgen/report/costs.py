@@ -28,8 +28,9 @@ def text(found: Estimate, system: System, *, details: bool = False) -> str:
     """Return an estimate as lines; with `details` every charge, with how it comes about
     and where its price is from."""
     lines = [f"[bold]{escape(_title(found, system))}[/]", *_note(found)]
-    lines += ["", *_table(found)]
-    if details:
+    if found.lines:
+        lines += ["", *_table(found)]
+    if details and found.lines:
         lines += ["", "[bold]charges[/]", *map(escape, _charges(found.lines))]
     if found.unknown:
         lines += ["", "[bold]unknown, and in no total[/]"]
@@ -126,12 +127,16 @@ def money(totals: Mapping[str, Decimal]) -> str:
 
 def _title(found: Estimate, system: System) -> str:
     name = f"{system.name} ({system.environment or 'default'})"
-    total = money(costs.totals(found.lines))
+    totals = costs.totals(found.lines)
     number = len(found.unknown)
+    if not found.lines:
+        return f"{name}: no charges"
     if not number:
-        return f"{name}: about {total} a month"
+        return f"{name}: about {money(totals)} a month"
     missing = f"{counted(number, 'charge')} {'is' if number == 1 else 'are'} unknown"
-    return f"{name}: at least {total} a month; {missing}"
+    if not totals:
+        return f"{name}: {missing}"
+    return f"{name}: at least {money(totals)} a month; {missing}"
 
 
 def _note(found: Estimate) -> Iterator[str]:

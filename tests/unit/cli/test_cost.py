@@ -32,6 +32,10 @@ def test_an_estimate_as_text_and_as_data(
     [
         (["--part", "kes"], "--part kes: serverless_api has keys, keys-target, roles"),
         (
+            ["-r", "us-esat-1"],
+            "--region us-esat-1: serverless_api has us-east-1, us-west-2; did you mean",
+        ),
+        (
             ["--prices", "no/such"],
             "no/such: no such file or folder; give an offer file",
         ),
@@ -65,3 +69,28 @@ def test_assumptions_of_the_file(
     text = capsys.readouterr().out
     assert "1,000 nat_gb × 0.045 USD = 45.00 USD" in text
     assert "nat_gb: 1,000 gigabytes through each NAT gateway\n" in text
+
+
+@pytest.mark.parametrize(
+    "template, title",
+    [
+        ({"Type": "AWS::IAM::Role"}, "net (default): no charges\n"),
+        ({"Type": "Acme::Own::Type"}, "net (default): 1 charge is unknown\n"),
+    ],
+)
+def test_what_has_no_total_is_shown_without_one(
+    template: dict[str, str],
+    title: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    (tmp_path / "net.json").write_text(json.dumps({"Resources": {"One": template}}))
+    (tmp_path / "net.yaml").write_text(
+        "blueprint: custom\nsuffix: prod\n"
+        "stack_sets: {net: {template: net.json, regions: [us-east-1]}}\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    assert main(["cost", "net.yaml", "--details"]) == DONE
+    text = capsys.readouterr().out
+    assert text.startswith(title)

@@ -330,4 +330,4 @@ def test_the_large_charges_of_payments_dr() -> None:
 def test_a_partition_without_prices_has_only_unknown_ones() -> None:
     found = of({"Key": {"Type": "AWS::KMS::Key"}}, Target("1" * 12, "cn-north-1"))
     assert totals(found.lines) == {}
-    assert "at least 0 a month; 1 charge is unknown" in costs.text(found, system())
+    assert "demo (default): 1 charge is unknown[" in costs.text(found, system())
