@@ -83,10 +83,10 @@ format: .venv/.ready ## Format the code
 	$(BIN)/isort --quiet tapgen tests benchmarks tools
 	$(BIN)/black --quiet tapgen tests benchmarks tools
 
-picture: .venv/.ready ## Make the pictures in the documents: of systems, of a rollout, of a drill
+picture: .venv/.ready ## Make the pictures in the documents: of systems, of a rollout, of pages
 	$(BIN)/python -m tools.generate
 	$(BIN)/python -m tests.emulated.picture
-	$(BIN)/python -m tests.emulated.drill_picture
+	$(BIN)/python -m tests.emulated.page_pictures
 
 bench: .venv/.ready ## Measure speed against a peer in the same run (BENCH="--runs N --json")
 	$(BIN)/python -m benchmarks.run $(BENCH)

@@ -223,6 +223,9 @@ def _instance(instance: ObservedInstance) -> dict[str, Any]:
 
 
 def _step(the_plan: Plan, step: Step) -> dict[str, Any]:
+    # Targets may share their changes.
+    shared = {id(changes): changes for changes in step.changes.values()}
+    said = {one: [resource(c) for c in changes] for one, changes in shared.items()}
     return {
         "stack_set": step.stack_set,
         "part": step.part,
@@ -237,7 +240,7 @@ def _step(the_plan: Plan, step: Step) -> dict[str, Any]:
             {
                 **_target(target),
                 "new": the_plan.is_new(step, target),
-                "changes": [resource(c) for c in changes],
+                "changes": said[id(changes)],
             }
             for target, changes in step.changes.items()
         ],

@@ -52,7 +52,7 @@ def at_end(found: Opened, places: Places) -> tuple[Version, ...]:
         for target in step.targets if step.kind in _DEPLOYS else ():
             steps.setdefault((step.stack_set, target), []).append(id)
     way = _there(found)
-    good = {name: program.good_before(name) for name, _ in steps}
+    good = {name: program.good_before(name) for name in {name for name, _ in steps}}
     versions = []
     for (name, target), ids in steps.items():
         before = good[name]

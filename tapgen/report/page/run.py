@@ -148,6 +148,8 @@ def targets(ran: Ran) -> list[Target]:
 
 def _ended(ran: Ran) -> str:
     run = ran.view.run
+    if ran.drill and ran.drill.result:
+        return drill.verdict(ran.drill)
     if run.result != OPEN:
         return run.result
     back = "restoring, " if run.back else ""
@@ -171,7 +173,7 @@ def _facts(ran: Ran) -> Iterator[str]:
     yield from (f.replace(f"{ran.view.prefix}-", "") for f in history.facts(run))
     yield f"run {run.run}" + (f", tapgen {run.tapgen}" if run.tapgen else "")
     if ran.drill:
-        yield f"drill {ran.drill.scenario}: {drill.verdict(ran.drill)}"
+        yield f"scenario: {ran.drill.scenario}"
     yield from ran.ways
 
 
@@ -364,7 +366,7 @@ def drilled(ran: Ran) -> dict[str, Sequence[Sequence[str]]] | None:
         return None
     return {
         "head": [*drill.head(found)],
-        "goals": [*drill.goals(found)],
+        "goals": [(g[0], g[3], g[1], g[2]) for g in drill.goals(found)],
         "samples": [*drill.samples(found)],
         "done": [*drill.done(found)],
         "not rehearsed": [(one,) for one in found.left_out],
