@@ -100,10 +100,14 @@ def difference(found: Difference) -> str:
     if not amounts:
         return f"costs: {counted(number, 'charge')} of unknown price; see tapgen cost"
     about = " and ".join(f"{v:+,.2f} {k}" for k, v in amounts.items())
-    notes = [f"list prices of {_dates(found.dates)}"] + [f"{number} unknown"] * bool(
-        number
-    )
-    return f"costs: about {about} a month ({'; '.join(notes)})"
+    prices = f"list prices of {_dates(found.dates)}"
+    if number:  # a larger instance of unknown price must not look like a saving
+        unknown = counted(number, "charge")
+        return (
+            f"costs: not known as a whole: {unknown} of unknown price, and about {about} "
+            f"a month without ({prices}); see tapgen cost"
+        )
+    return f"costs: about {about} a month ({prices})"
 
 
 def difference_data(found: Difference) -> dict[str, Any] | None:

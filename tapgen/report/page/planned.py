@@ -54,7 +54,7 @@ class Stage:
 
     name: str
     anchor: str
-    does: tuple[tuple[str, str, str], ...]  # what it does, of which part, what that is
+    does: tuple[tuple[str, str, str], ...]  # what it does, to which part, to what in it
     gates: tuple[str, ...]
 
 
@@ -196,7 +196,7 @@ def _stages(plan: Plan) -> Iterator[Stage]:
             step = shown.step
             where = ", ".join(dict.fromkeys(t.region for t in step.targets))
             does = f"{_SIGNS[plan.does(step)]} {_does(plan, step)}"
-            line = (does, step.part, description(plan, step))
+            line = (does, step.part, _in_short(plan, step))
             regions.setdefault(where, {})[step.part] = line
         where = "; ".join(regions)
         lines = (line for found in regions.values() for line in found.values())
@@ -210,6 +210,30 @@ def description(plan: Plan, step: Step) -> str:
         return ""
     template = plan.system.part(step.part).template
     return str(evaluate.parsed(template).get("Description") or "")
+
+
+def _in_short(plan: Plan, step: Step) -> str:
+    """What a step creates, or which resources it changes, the gravest first: the words for
+    a whole template would say more of an update than it does."""
+    if plan.does(step) is Action.CREATE or step.conditional:
+        return description(plan, step)
+    fates: dict[str, dict[str, None]] = {}
+    same = {id(changes): changes for changes in step.changes.values()}
+    changes = (change for own in same.values() for change in own)
+    for change in sorted(changes, key=text.gravity):
+        fates.setdefault(_fate(change), {})[change.logical_id] = None
+    if not fates:
+        return "no resource changes"
+    return "; ".join(f"{_some([*names])} {fate}" for fate, names in fates.items())
+
+
+def _some(names: list[str]) -> str:
+    more = len(names) - _NAMED
+    return ", ".join(names[:_NAMED]) + (f" and {more:,} more" if more > 0 else "")
+
+
+_NAMED = 3
+"""Resources with the same fate that the order of waves names, at most."""
 
 
 def _does(plan: Plan, step: Step) -> str:

@@ -90,8 +90,8 @@ def test_it_is_the_difference_of_two_estimates(
 
 def test_it_is_said_with_its_date_and_with_what_is_not_known() -> None:
     assert sentence(None, {"K": KEY, "N": NAT, "O": OWN}) == (
-        "costs: about +38.35 USD a month (list prices of 2024-07-01 to 2026-10-07; "
-        "1 unknown)"
+        "costs: not known as a whole: 1 charge of unknown price, and about +38.35 USD a "
+        "month without (list prices of 2024-07-01 to 2026-10-07); see tapgen cost"
     )
     assert sentence({"K": KEY, "R": ROLE}, {"R": ROLE}) == (
         "costs: about -1.00 USD a month (list prices of 2024-07-01)"
