@@ -50,12 +50,14 @@ class Faults:
     calls: list[str] = field(default_factory=list)
     writes: list[int] = field(default_factory=list)
     errors: dict[str, list[BaseException]] = field(default_factory=dict)
+    lock: Any = field(default_factory=threading.Lock)  # calls are made side by side
 
     def enter(self, name: str, writes: bool = False) -> int:
-        self.calls.append(name)
-        number = len(self.calls)
-        if writes:
-            self.writes.append(number)
+        with self.lock:
+            self.calls.append(name)
+            number = len(self.calls)
+            if writes:
+                self.writes.append(number)
         self.before.get(number, _nothing)()
         for words, waiting in self.errors.items():
             if name.startswith(words) and waiting:
