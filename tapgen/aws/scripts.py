@@ -87,7 +87,10 @@ def _is_close(aws: Aws, target: Target, payload: Payload) -> tuple[bool, str]:
     there = _client(aws, "cloudwatch", Target(target.account, source.split(":")[3]))
     held = behind.latest(source.rpartition(":")[2], there)
     if held is None:
-        return False, "the replication slot publishes no size: the lag is unknown"
+        said = "the replication slot publishes no size: the lag is unknown"
+        if aws.local:
+            said += "; the embedded AWS has no metrics of RDS: to rehearse, put one yourself"
+        return False, said
     return held <= int(payload["Bytes"]), f"{held:.0f} bytes behind"
 
 

@@ -91,7 +91,7 @@ class HealthGate:
         what = "all alarms quiet"
         if self.checks:
             what += f" and {' and '.join(self.checks)} healthy"
-        return f"{what} for {duration(self.bake)}"
+        return f"{what} for {duration(self.bake)}" if self.bake else what
 
 
 @dataclass(frozen=True, kw_only=True)

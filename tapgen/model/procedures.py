@@ -158,6 +158,13 @@ class Act:
             f"script {self.script}" if self.script else f"{self.service} {self.action}"
         )
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names that a call gets, such as those of alarms; none of a script."""
+        values = () if self.script else self.arguments.values()
+        every = (v if isinstance(v, list | tuple) else [v] for v in values)
+        return tuple(one for some in every for one in some if isinstance(one, str))
+
     def __str__(self) -> str:
         return f"{self.name}: {self.what} in {self.target}"
 

@@ -49,7 +49,8 @@ class Shifting:
     """A shift of traffic: what is recorded, the steps, and the shares afterwards, by name.
 
     `back` is the run whose shift it takes back; empty for a shift forward. `warnings` say
-    what a person should know before. `more` are facts of the run beside the shares.
+    what a person should know before. `more` are facts of the run beside the shares, `red`
+    the alarms that were in ALARM when the person was told: gates leave out these only.
     """
 
     where: Where
@@ -60,6 +61,7 @@ class Shifting:
     warnings: tuple[str, ...] = ()
     back: str = ""
     more: Mapping[str, Any] = field(default_factory=dict)
+    red: tuple[str, ...] = ()
 
     @property
     def starts(self) -> dict[str, float]:
@@ -69,12 +71,12 @@ class Shifting:
     @property
     def what(self) -> str:
         """What it does, and by what."""
-        shift, what = self.where.shift, f"shift {self.where.shift.what} to {self.to}"
-        if self.more:
-            what = f"promote the canary of {shift.what}"
+        shift = self.where.shift
         if self.back:
-            what = f"take the shift of run {self.back} back"
-        return f"{what}, by {shift.by}"
+            return f"take the shift of run {self.back} back, by {shift.by}"
+        if self.more:
+            return f"promote the canary for {shift.what}"
+        return f"shift {shift.what} to {self.to}, by {shift.by}"
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -82,6 +84,7 @@ class Shifting:
         shift = self.where.shift
         recorded = {"shares": dict(self.found.shares), "recorded": self.found.recorded}
         return {
+            "alarms_before": sorted(self.red),
             COMMAND: {
                 "by": shift.by,
                 "part": shift.part,
@@ -90,7 +93,7 @@ class Shifting:
                 **recorded,
                 **({"back": self.back} if self.back else {}),
                 **self.more,
-            }
+            },
         }
 
 

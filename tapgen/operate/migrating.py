@@ -19,7 +19,7 @@ from tapgen.model.migrations import Look, Migration, MigrationStep, Shown
 from tapgen.model.procedures import Act, Procedure
 from tapgen.model.verified import Verified
 from tapgen.operate import filling, outputs, shifting
-from tapgen.operate.filling import Read
+from tapgen.operate.filling import Place, Read
 
 _AT_ONCE = 8
 
@@ -226,13 +226,25 @@ def find(
 ) -> Finding:
     """Look once whether something is so; what cannot be read is unknown."""
     procedure = Procedure("migrate", "", path.part, (look.role,), ())
-    here = filling.place(system, procedure, look.role, account)
+    here = _place(system, procedure, look.role, account)
     try:
         act = filling.act(here, procedure, look.check, read)
         verdict, words = _looked(aws, act)
     except (AwsError, RolloutError) as error:
         verdict, words = Verified.UNKNOWN, f"cannot be read: {error}"
     return Finding(look.check.name, here.target, verdict, words)
+
+
+def _place(system: System, procedure: Procedure, role: str, account: str) -> Place:
+    """Return where to look: also in the region of a role that the file has left."""
+    accounts = {
+        t.account
+        for t in system.part(procedure.part).targets
+        if account in ("", t.account)
+    }
+    if len(accounts) != 1:
+        return filling.place(system, procedure, role, account)
+    return Place(system, role, Target(accounts.pop(), system.regions[role]))
 
 
 def _looked(aws: Aws, act: Act) -> tuple[Verified, str]:

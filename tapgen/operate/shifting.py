@@ -68,6 +68,7 @@ def forward(
             f"{system.name}: --to {to or 'NAME'} is missing or unknown; give {known}"
         )
     (other,) = sides - {to}
+    red = tuple(map(str, ringing.red))
     found = read(aws, where)
     now = {name: found.shares[id] for name, id in where.ids.items()}
     reached = progress(shift, now, to)
@@ -78,7 +79,7 @@ def forward(
                 f"{system.name}: {to} has {reached:g} % already, and {max(steps)} is less; "
                 f"give higher steps, or take traffic away with --to {other} or --rollback"
             )
-        return Shifting(where, found, to, now, ())
+        return Shifting(where, found, to, now, (), red=red)
     warnings = [*_alarmed(system, where, to, ringing, despite)]
     warnings += _warnings(aws, where, found, to, other)
     watched = gate(where, found, to, bake if aws.local else max(bake, 2 * found.ttl))
@@ -87,7 +88,9 @@ def forward(
             "the embedded AWS has no resolvers: on AWS a step waits for "
             f"{2 * found.ttl} s at least, twice as long as they keep answers"
         )
-    planned = [*_before(system, aws, where, to), as_recorded(where, found)]
+    # The alarms that nobody was told of may have gone off since, while a question waited.
+    planned = [gate(where, found, to, 0), *_before(system, aws, where, to)]
+    planned.append(as_recorded(where, found))
     path = [now]
     for percent in wanted:
         path.append(divided(shift, path[-1], to, other, percent))
@@ -96,7 +99,7 @@ def forward(
         planned += moved(where, found, path, number, to, str(percent), touched)
         planned.append(watched)
     now = path[-1]
-    return Shifting(where, found, to, now, tuple(planned), tuple(warnings))
+    return Shifting(where, found, to, now, tuple(planned), tuple(warnings), red=red)
 
 
 def promotion(

@@ -648,7 +648,8 @@ class Engine:
             wanted = f", not {' or '.join(check.wanted)}" if check.wanted else ""
             timed_out = check.seconds and not seen.hopeless
             waited = f" after {check.seconds} seconds" if timed_out else ""
-            failure = Failure("", None, f"{text}{wanted}{waited}")
+            names = f" ({', '.join(check.names)})" if check.names else ""
+            failure = Failure("", None, f"{text}{wanted}{waited}{names}")
             facts = {"rolled_back": True} if seen.rolled_back else {}
             self._fail(one, "failed", [failure], seen=seen.shown, **facts)
             return True

@@ -328,7 +328,8 @@ def _alarms(
     elif missing:
         words, verdict = f"no alarm is named {', '.join(missing)}", Verdict.RED
     else:
-        words, verdict = f"{quiet} for {duration(gate.bake)}", Verdict.GREEN
+        baked = f" for {duration(gate.bake)}" if gate.bake else ""
+        words, verdict = f"{quiet}{baked}", Verdict.GREEN
     again = min(POLL, remaining) if verdict is Verdict.WAIT else 0.0
     return Evidence(gate, verdict, words, since, now, values, again=again)
 

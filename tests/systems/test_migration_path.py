@@ -431,6 +431,10 @@ def test_nothing_that_stays_needs_the_region_that_is_left(
     """Neither where it is, nor by a value, nor by its name in a template."""
     more = {"existing": EXISTING, "vpc_cidr": None} if existing else {}
     removed = built(first, {**at("remove"), **more})
+    left = built(first, {**at("leave"), **more})
+    looks = [s.migration.steps[-1].looks for s in (left, removed) if s.migration]
+    assert looks[0] == looks[1] != (), "also where the file is ahead of the stacks"
+    assert removed.migration and removed.part(removed.migration.part)
     kept = built(first, {**at("leave"), **more})
     stays = {s.part for s in removed.stack_sets}
     assert {s.part for s in kept.stack_sets} - stays == {

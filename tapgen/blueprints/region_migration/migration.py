@@ -29,7 +29,8 @@ _DAY = str(24 * 3600)
 def migration(shape: Shape, *, both_ways: bool) -> Migration:
     """Return the migration. `both_ways` says that objects are replicated back until the
     source is left, which shows that it is."""
-    looks = {} if shape.removed else _looks(shape)
+    # A file that says removed already is looked at all the same: nothing leads back.
+    looks = {"remove": _last(shape)} if shape.removed else _looks(shape)
     documents = {"half": (region_migration.SYNC, "source")}
     documents["pause"] = (region_migration.READY, "target")
     steps = [
@@ -41,7 +42,9 @@ def migration(shape: Shape, *, both_ways: bool) -> Migration:
         for step in path.PATH
     ]
     promoting = None if shape.removed else _promoting(shape)
-    return Migration(tuple(steps), _shown(both_ways), region_migration.PART, promoting)
+    # The part whose parameters the texts name: the runbooks go with the source.
+    part = "storage-target" if shape.removed else region_migration.PART
+    return Migration(tuple(steps), _shown(both_ways), part, promoting)
 
 
 def _promoting(shape: Shape) -> Promoting:
@@ -105,11 +108,15 @@ def _looks(shape: Shape) -> dict[str, tuple[Look, ...]]:
         "move": _at("target", there),
         "resume": _at("target", there),
         "standby": _at("target", there),
-        "remove": _at("source", _pending("source", "target", shape)),
+        "remove": _last(shape),
     }
     if "source" in shape.roles:
         found["leave"] = _at("source", _requests(), _connections())
     return found
+
+
+def _last(shape: Shape) -> tuple[Look, ...]:
+    return _at("source", _pending("source", "target", shape))
 
 
 _CLOSE = "ReplicaIsCloseBehind"

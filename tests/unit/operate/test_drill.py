@@ -209,7 +209,6 @@ class Place(Around):
     def aws(self) -> Any:
         return SimpleNamespace(
             **vars(super().aws),
-            local=False,
             endpoint=None,
             region=region("primary"),
             keys=lambda account: Credentials("key", "secret"),

@@ -289,7 +289,7 @@ class Around(Cloud):
             (role,) = (r for r, name in self.regions.items() if name == target.region)
             return Client(self.world, role, service)
 
-        return SimpleNamespace(client=client, throttled=lambda: {})
+        return SimpleNamespace(client=client, throttled=lambda: {}, local=False)
 
     def lose_primary(self) -> None:
         """Take the primary region away, with its bucket."""
