@@ -368,7 +368,7 @@ def test_ctrl_c_and_sigterm_finish_what_runs_and_resume_goes_on(
     shown = json.loads(shell.run("report", "--local", "--output", "json").stdout)
     assert shown["run"]["result"] == "done" and shown["unread"] == []
     assert {one["fate"] for one in shown["versions"]} == {"deployed"}
-    assert all(one["status"] == "CREATE_COMPLETE" for one in shown["resources"])
+    assert {one["status"] for one in shown["resources"]} == {"CREATE_COMPLETE"}
 
 
 def test_a_rollout_goes_on_when_nobody_reads_its_progress(shell: Shell) -> None:

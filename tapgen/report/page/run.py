@@ -129,7 +129,7 @@ def shown(ran: Ran, places: Places) -> Run:
         tuple(map(str, used)),
         tuple((r, tuple(fates[r, fate] for fate in used)) for r in regions),
         tuple(_versions(ran, places)),
-        tuple(_row(ran, one, places, time) for one in ran.gates),
+        tuple(_row(ran, one, places, time, whole=True) for one in ran.gates),
         tuple(_row(ran, one, places, time) for one in ran.entries),
         tuple(_lanes(ran, places, time)),
         tuple(_stacks(ran, time)),
@@ -248,7 +248,7 @@ def _bar(ran: Ran, one: Entry, time: _Time) -> Bar:
     return time.bar(one.at, one.until, tone.strip(), words)
 
 
-def _row(ran: Ran, one: Entry, places: Places, time: _Time) -> Row:
+def _row(ran: Ran, one: Entry, places: Places, time: _Time, whole: bool = False) -> Row:
     drawn = one.kind in ("operation", "gate", "wave")
     return Row(
         one.kind,
@@ -258,7 +258,7 @@ def _row(ran: Ran, one: Entry, places: Places, time: _Time) -> Row:
         "" if one.seconds is None else history.lasting(one.seconds),
         _result(one),
         _TONES.get(one.result, ""),
-        tuple(_lines(one)),
+        tuple(_lines(one, whole)),
         _bar(ran, one, time) if drawn else None,
     )
 
@@ -275,12 +275,13 @@ def _words(ran: Ran, one: Entry) -> str:
     return f"{one.kind}{one.words and f': {one.words}'}{who if one.who else ''}"
 
 
-def _lines(one: Entry) -> Iterator[str]:
+def _lines(one: Entry, whole: bool) -> Iterator[str]:
     if one.targets is None and one.id:
         yield "in all its instances"
     if one.evidence.get("words"):
         yield str(one.evidence["words"])
-    yield from history.values(one)
+    if whole or one.kind != "gate":  # gates have a table of their own
+        yield from history.values(one)
     if not one.evidence.get("words"):
         yield from map(str, one.failures)
 

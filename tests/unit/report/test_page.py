@@ -20,7 +20,14 @@ from hypothesis import strategies as st
 
 from tapgen import plan, rollout
 from tapgen.aws.stacks import Worked
-from tapgen.model import Finding, Severity, StackSet, Target
+from tapgen.model import (
+    CommandGate,
+    Finding,
+    RolloutSettings,
+    Severity,
+    StackSet,
+    Target,
+)
 from tapgen.plan import forecast
 from tapgen.report import ran as report
 from tapgen.report.outlook import Outlook
@@ -183,7 +190,12 @@ def failed(before: StackSet, after: StackSet, words: str) -> ran.Ran:
         target == WEST and text == after.template
     )
     starter = rollout.Starter(words, host=words)
-    made = plan.make(make.system(after), cloud.observe([before.name]))
+    # Its words stand in the gate and, as what it prints, in the evidence.
+    gate = CommandGate(
+        command=("printf", "%s", words.replace("\x00", "")), after="wave"
+    )
+    wanted = replace(make.system(after), rollout=RolloutSettings(gates=(gate,)))
+    made = plan.make(wanted, cloud.observe([before.name]))
     ended = rollout.run(made, sets, starter=starter, **ways)
     found = history.find(cloud.bucket, "demo-test", ended.run)
     worked = [Worked(words, words, words, found.events[0]["at"], NOW.isoformat())]
@@ -218,7 +230,8 @@ def test_a_run_says_how_it_ended_why_and_what_it_left_before_anything_else() -> 
     place = 0
     for words in (
         *("How it ended", "restored", "What failed", "it broke", "Where"),
-        *("Which version each target has", "By account and region", "UpdateStackSet"),
+        *("Which version each target has", "Gates and what they found", "held"),
+        *("By account and region", "UpdateStackSet"),
         *("By resource", "The plan, as it was agreed", "What could be lost"),
         "Every change",
     ):
