@@ -30,7 +30,7 @@ from tapgen.cli.plan import make_plan
 from tapgen.cli.reach import Reached, command_line, reach_system
 from tapgen.cli.rollout import require_bootstrap
 from tapgen.cli.running import exit_code, next_lines, run_import
-from tapgen.errors import ConfigError, RolloutError
+from tapgen.errors import AwsError, ConfigError, RolloutError
 from tapgen.frozen import dataclass
 from tapgen.model import LONGEST_SUFFIX, SUFFIX_PATTERN, SUFFIX_RULE, Target
 from tapgen.report.control import visible
@@ -127,7 +127,7 @@ def import_command(
         for region in dict.fromkeys(regions or (aws.region,))
     ]
     looking = aws.assuming(assume_role)
-    found = existing.find(looking, places, wanted)
+    found = _found(looking, places, wanted)
     stacks, left_out = importable.chosen(found, wanted)
     admin = Target(aws.account, places[0].region)
     parts = imported.parts(stacks)
@@ -195,6 +195,22 @@ def _require_valid(
     for account in accounts:
         if not re.fullmatch("[0-9]{12}", account):
             raise click.UsageError(f"--in-account {account}: give 12 digits")
+
+
+def _found(aws: Any, places: Sequence[Target], wanted: Wanted) -> list[Any]:
+    """Return the stacks that are wanted; RolloutError for a region that does not answer."""
+    from tapgen.aws import existing
+    from tapgen.aws.session import is_away
+
+    try:
+        return existing.find(aws, places, wanted)
+    except AwsError as error:
+        if not is_away(error):
+            raise
+        raise RolloutError(
+            f"{error.region} does not answer, so which stacks it has is not known "
+            f"({error}); import them later, or leave the region out with --in-region"
+        ) from error
 
 
 def _unbuilt(

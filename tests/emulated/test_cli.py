@@ -660,3 +660,6 @@ def test_a_region_that_is_away_is_named_and_the_others_go_on(shell: Shell) -> No
     assert f"in the journal in us-east-1: {last}" in plan
     listed = json.loads(shell.run("local", "fault", "list", "--output", "json").stdout)
     assert listed["faults"][0]["fired"] == 2  # asked once more, and not with patience
+    of = ("late", "--prefix", "x", "--in-region", "us-east-1", "--dry-run")
+    late = shell.run("import", *of, "--local", expect=1).stderr
+    assert "us-east-1 does not answer, so which stacks it has is not known" in late
