@@ -49,8 +49,8 @@ def verify(
     """
     if not any(found.instances for found in observed.values()):
         raise RolloutError(
-            f"{system.prefix} is not deployed: there is nothing to verify; see tapgen "
-            f"rollout {system.name}"
+            f"{system.prefix} is not deployed: there is nothing to verify; roll "
+            "it out first"
         )
     places = [
         (s.part, s.name, target)

@@ -16,17 +16,21 @@ from tapgen.errors import ConfigError
 
 
 @click.command("init", epilog="\b\nExample:\n  tapgen init secure_network")
-@click.argument("blueprint")
+@click.argument("blueprint", required=False, metavar="BLUEPRINT")
 @stacksets_option
-def init_command(blueprint: str, folder: Path) -> int:
+def init_command(blueprint: str | None, folder: Path) -> int:
     """Write stacksets/BLUEPRINT.yaml, and the JSON Schema for editors.
 
     An existing YAML file is never overwritten.
     """
     from tapgen import blueprints
 
+    has = ", ".join(blueprints.NAMES)
+    if blueprint is None:
+        raise click.UsageError(
+            f"name a blueprint: {has}; for templates of your own, tapgen new writes a start"
+        )
     if blueprint not in blueprints.NAMES:
-        has = ", ".join(blueprints.NAMES)
         hint = near(blueprint, blueprints.NAMES)
         raise click.UsageError(f"no blueprint {blueprint!r}; there are {has}{hint}")
     path = folder / f"{blueprint}.yaml"

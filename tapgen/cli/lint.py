@@ -114,9 +114,7 @@ def _shown(findings: list[Finding], form: Form, stack_sets: list[str]) -> int:
     from tapgen import lint
 
     shown = lint.render(findings, form, stack_sets)
-    click.echo(
-        shown if form in ("json", "sarif") else visible(shown), nl=form != "github"
-    )
+    click.echo(shown if form in ("json", "sarif") else visible(shown), nl=False)
     return lint.exit_code(findings)
 
 

@@ -86,9 +86,9 @@ def _data(node: Node) -> Any:
         return {key: _data(one) for key, one in node.value.items()}
     if isinstance(node.value, list):
         return [_data(one) for one in node.value]
-    if node.text and isinstance(node.value, int | float) and _is(node.keys, "account"):
+    if node.text and isinstance(node.value, int | float) and is_a(node.keys, "account"):
         return node.text
-    if isinstance(node.value, str) and _is(node.keys, "duration"):
+    if isinstance(node.value, str) and is_a(node.keys, "duration"):
         return seconds(node.value) if re.fullmatch(DURATION, node.value) else node.value
     return node.value
 
@@ -104,16 +104,16 @@ def _order(keys: Keys) -> tuple[str, ...]:
 
 
 def _scalar(keys: Keys, given: str) -> str:
-    if re.fullmatch("[0-9]{12}", given) and _is(keys, "account"):
+    if re.fullmatch("[0-9]{12}", given) and is_a(keys, "account"):
         return f'"{given}"'
-    if re.fullmatch(DURATION, given) and _is(keys, "duration"):
+    if re.fullmatch(DURATION, given) and is_a(keys, "duration"):
         return duration(given)
     return given
 
 
 @cache
-def _is(keys: Keys, what: str) -> bool:
-    """Whether values at a path are account ids, or durations."""
+def is_a(keys: Keys, what: str) -> bool:
+    """Whether values at a path of a config are of a kind: `account` or `duration`."""
     from tapgen.config.gate_shape import Duration
     from tapgen.config.shape import Account
 

@@ -315,6 +315,9 @@ def thoroughly(text: str, problems: Problems) -> Node | None:
 
 def _note_syntax(error: MarkedYAMLError, text: str, problems: Problems) -> None:
     mark = error.problem_mark or error.context_mark
+    is_word = (error.context or "").startswith("while scanning a simple key")
+    if is_word:  # the problem is seen only where the next key begins
+        mark = error.context_mark or mark
     line, column = (mark.line, mark.column) if mark else (0, 0)
     reason = str(error.problem or error.context)
     if error.problem and error.context and error.context.startswith("while parsing"):
@@ -323,6 +326,8 @@ def _note_syntax(error: MarkedYAMLError, text: str, problems: Problems) -> None:
     start = lines[line][: column + 1] if line < len(lines) else ""
     if start and "\t" in start and not start.strip():
         reason = "a tab in the indentation; indent with spaces"
+    elif is_word:
+        reason = "no colon behind a key; write KEY: VALUE"
     elif "mapping values are not allowed" in reason:
         reason += "; quote a value with a colon, and put each key on its own line"
     problems.add(line + 1, (), f"column {column + 1}: {reason}")

@@ -162,13 +162,14 @@ class _Part:
                 )
 
     def region(self, node: Node | None, *, same: bool = False) -> str | None:
-        """Return the region that a node names; None, with a report, where it names none."""
+        """Return the region that a node names; None, with a report, where it names none. A
+        role without a region is reported where the role is."""
         if node is None or not isinstance(node.value, str):
             return None
         if same and node.value == SAME:
             return None
         found = self.places.region(node.value)
-        if found is None:
+        if found is None and node.value not in self.places.roles:
             self.wrong(node, self.places.refused(node.value))
         return found
 

@@ -8,6 +8,7 @@ from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 
+from tapgen.config.canonical import is_a
 from tapgen.config.document import Node, wrong
 from tapgen.config.problems import MOST, Key, Problems, listed, near, shown
 
@@ -120,6 +121,8 @@ def _message(
 def _cure(node: Node, kind: str) -> str:
     """Return what to write instead."""
     written = node.text or ""
+    if kind == "text" and written and is_a(node.keys, "duration"):
+        return "; give a whole number with ms, s, m or h, such as 10m"
     if kind == "text" and written:
         return f'; quote it: "{written}"'
     if kind == "a list" and not isinstance(node.value, dict | None):

@@ -37,10 +37,9 @@ def procedure(system: System, name: str) -> Procedure:
     """Return a procedure of a system; RolloutError when it has none of this name."""
     known = {one.name: one for one in system.procedures}
     if name not in known:
-        has = ", ".join(known) or "none"
+        has = f"it has {', '.join(known)}" if known else "it has none at all"
         raise RolloutError(
-            f"{system.name}: blueprint {system.blueprint} has no procedure {name}; it has "
-            f"{has}"
+            f"{system.name}: blueprint {system.blueprint} has no procedure {name}; {has}"
         )
     return known[name]
 

@@ -99,7 +99,7 @@ def copy(
     used: dict[str, dict[Target, dict[str, str]]] = {}
     for name in values.order():
         found = there[name]
-        on_event(f"copying {name}: {len(found.instances)} stacks")
+        on_event(f"copying {name} (stacks: {len(found.instances)})")
         used[name] = {t: values.of(found, t, first=True) for t in found.instances}
         _create(found, used[name], values.definition(found, first=True), to)
         values.learn(found, to)

@@ -511,6 +511,7 @@ def test_environments_have_names_and_are_mappings(
             b"a: 1\nb: c: d\n",
             ":2: column 5: mapping values are not allowed here; quote",
         ),
+        (b"a: 1\nb 2\nc: 3\n", ":2: column 1: no colon behind a key; write KEY:"),
         (b"a: [1\nb: 2\n", ":2: column 2: while parsing a flow sequence: expected ','"),
         (b"a: 'x\n", ":2: column 1: found unexpected end of stream"),
         (b"a: *x\n", ":1: the alias *x has no anchor; define &x before it"),
@@ -730,7 +731,7 @@ def test_of_a_thousand_problems_a_hundred_are_reported(mistakes: Mistakes) -> No
         ("rollout: {gates: [{alarms: [1]}]}", "alarms: a list does not name alarms"),
         (
             "rollout: {gates: [{alarms: true, bake: 10}]}",
-            'gates[0].bake: 10 is not text; quote it: "10"',
+            "gates[0].bake: 10 is not text; give a whole number with ms, s, m or h",
         ),
         (
             "rollout: {gates: [{alarms: true, bake: 10 min}]}",
