@@ -60,7 +60,8 @@ validate: .venv/.ready ## Check every template with AWS's cloudformation-validat
 	$(BIN)/tapgen lint --quick
 
 check: ## Everything a merge needs, as CI runs it: style types fresh validate lint test
-	@$(MAKE) --no-print-directory style types fresh validate lint test
+	@$(MAKE) --no-print-directory -j 2 --output-sync style types fresh validate lint
+	@$(MAKE) --no-print-directory test
 
 scan: .venv/.ready ## What Checkov and AWS's Guard rules find (GUARD=checkout of aws-guard-rules-registry)
 	@test -x .tapgen/checkov/bin/checkov || $(PYTHON) -m venv .tapgen/checkov

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import os
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -28,7 +27,6 @@ from tapgen.template import loops
 from tests.emulated import forks
 from tests.systems.look import LINTED
 
-SERVE = [sys.executable, "-m", "tapgen", "local", "serve"]
 _numbers = itertools.count(1)
 
 
@@ -53,7 +51,7 @@ def share_lint_results(project: Path) -> None:
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[lifecycle.Server]:
     folder = tmp_path_factory.mktemp("embedded")
-    yield lifecycle.start(folder, SERVE)
+    yield lifecycle.start(folder, forks.module("tapgen", "local", "serve"))
     lifecycle.stop(folder)
 
 

@@ -29,7 +29,8 @@ from tapgen.model import (
 from tapgen.rollout import history as journals
 from tapgen.rollout import snapshot
 from tapgen.rollout.explain import Explanation, explain
-from tests.emulated.conftest import SERVE, Cloud
+from tests.emulated import forks
+from tests.emulated.conftest import Cloud
 from tests.ports import free_port
 
 EAST, WEST = Target(SELF, "us-east-1"), Target(SELF, "us-west-2")
@@ -585,7 +586,8 @@ def test_losing_aws_under_a_rollout_says_how_to_go_on(
 ) -> None:
     folder = tmp_path_factory.mktemp("killed")
     # A port of its own: nobody else may answer there once this server is gone.
-    server = lifecycle.start(folder, SERVE, free_port())
+    serve = forks.module("tapgen", "local", "serve")
+    server = lifecycle.start(folder, serve, free_port())
     cloud = Cloud(server.url, "000000000000")
     wanted = system(part("source", Text="1"))
     cloud.bootstrap(wanted)

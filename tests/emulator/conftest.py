@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 from urllib.request import Request, urlopen
@@ -21,6 +22,7 @@ import pytest
 from botocore.config import Config
 
 from tapgen.emulator.server import lifecycle
+from tests.emulated import forks
 from tests.ports import free_port
 
 SERVE = [sys.executable, str(Path(__file__).with_name("serve.py"))]
@@ -34,11 +36,22 @@ Pair = tuple[str, str]
 _numbers = itertools.count(1)
 
 
+def forked_serve() -> list[str]:
+    """`SERVE` in a fork, for tests that are not about its process."""
+    return forks.module("tests.emulator.serve")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def forked() -> Iterator[None]:
+    """The process that forks for each embedded AWS ends with the tests."""
+    with forks.ending:
+        yield
+
+
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[lifecycle.Server]:
     folder = tmp_path_factory.mktemp("embedded")
-    server = lifecycle.start(folder, SERVE, port=free_port())
-    yield server
+    yield lifecycle.start(folder, forked_serve(), port=free_port())
     lifecycle.stop(folder)
 
 
@@ -63,6 +76,10 @@ def connect(url: str, service: str, account: str, region: str = "us-east-1") -> 
     )
 
 
+connected = lru_cache(32)(connect)
+"""The same client for as long as a test needs it: making one takes as long as two calls."""
+
+
 @dataclass(frozen=True)
 class Aws:
     url: str
@@ -71,7 +88,7 @@ class Aws:
     def client(
         self, service: str, account: str | None = None, region: str = "us-east-1"
     ) -> Any:
-        return connect(self.url, service, account or self.account, region)
+        return connected(self.url, service, account or self.account, region)
 
     @property
     def cloudformation(self) -> Any:

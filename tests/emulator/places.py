@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import json
 import os
-import sys
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -13,10 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from tapgen.emulator.server import lifecycle
-from tests.emulator.conftest import connect
+from tests.emulated import forks
+from tests.emulator.conftest import connected
 
-ROOT = Path(__file__).parents[2]
-SERVE = [sys.executable, "-m", "tests.emulator.serve_schemas"]
 PATIENCE = 60  # seconds
 
 Outputs = dict[str, str]
@@ -26,8 +24,7 @@ _numbers = itertools.count(1)
 
 def served(folder: Path) -> Iterator[lifecycle.Server]:
     """An embedded AWS until the generator is closed."""
-    os.environ["PYTHONPATH"] = str(ROOT)
-    yield lifecycle.start(folder, SERVE)
+    yield lifecycle.start(folder, forks.module("tests.emulator.serve_schemas"))
     lifecycle.stop(folder)
 
 
@@ -40,7 +37,7 @@ class Place:
     region: str = "us-east-1"
 
     def client(self, service: str) -> Any:
-        return connect(self.url, service, self.account, self.region)
+        return connected(self.url, service, self.account, self.region)
 
     def at(self, region: str) -> Place:
         return Place(self.url, self.account, region)

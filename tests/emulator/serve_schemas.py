@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 from pathlib import Path
 
 from tapgen.emulator.server import lifecycle, process
 from tapgen.system import names
 from tapgen.template import java_patterns, refusals, replacements, schemas
 
-if __name__ == "__main__":
+
+def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--folder", type=Path, required=True)
@@ -21,3 +23,8 @@ if __name__ == "__main__":
         *(schemas.schema, refusals.reason, names.exclusive, replacements.of_update),
         java_patterns.matches,
     )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

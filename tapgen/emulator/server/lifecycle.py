@@ -17,7 +17,7 @@ import socket
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import Any
@@ -224,8 +224,9 @@ def _spawn(
     server = Server(url, port, pid, token, log, folder, persist)
     deadline = time.monotonic() + timeout
     while time.monotonic() < deadline:
-        if recorded(folder).get("token") == token and _is_ours(server):
-            return server
+        found = recorded(folder)
+        if found.get("token") == token and _is_ours(server):
+            return replace(server, pid=found["pid"])  # `command` may start another one
         if not _alive(pid):
             raise EmulatorError(f"the embedded AWS did not start:\n{_tail(log)}")
         time.sleep(0.02)

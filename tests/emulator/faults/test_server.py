@@ -22,7 +22,7 @@ from botocore.exceptions import ClientError, ConnectionClosedError, HTTPClientEr
 from tapgen.emulator.faults.model import FaultError
 from tapgen.emulator.faults.parsing import parse_all
 from tapgen.emulator.server import lifecycle
-from tests.emulator.conftest import SERVE, Aws, template, topic
+from tests.emulator.conftest import Aws, forked_serve, template, topic
 from tests.ports import free_port
 
 Cut = (ConnectionClosedError, HTTPClientError)
@@ -32,7 +32,7 @@ Cut = (ConnectionClosedError, HTTPClientError)
 def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[lifecycle.Server]:
     """A server of this module: faults must not reach other tests."""
     folder = tmp_path_factory.mktemp("faults")
-    yield lifecycle.start(folder, SERVE, port=free_port())
+    yield lifecycle.start(folder, forked_serve(), port=free_port())
     lifecycle.stop(folder)
 
 

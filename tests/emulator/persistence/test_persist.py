@@ -28,9 +28,9 @@ from tapgen.emulator.state.tracked import Tracked, recording
 from tests.emulator.conftest import (
     HELD,
     NAMED,
-    SERVE,
     Aws,
     connect,
+    forked_serve,
     template,
     topic,
 )
@@ -49,7 +49,7 @@ class Project:
 
     def start(self) -> lifecycle.Server:
         self.server = lifecycle.start(
-            self.folder, SERVE, port=free_port(), persist=True
+            self.folder, forked_serve(), port=free_port(), persist=True
         )
         return self.server
 
@@ -608,14 +608,16 @@ def test_faults_are_not_saved(project: Project) -> None:
 def test_without_persistence_nothing_is_saved(tmp_path: Path) -> None:
     folder = tmp_path / ".tapgen"
     for _ in range(2):
-        server = lifecycle.start(folder, SERVE, port=free_port(), persist=False)
+        server = lifecycle.start(
+            folder, forked_serve(), port=free_port(), persist=False
+        )
         try:
             client = connect(server.url, "s3", ACCOUNT)
             assert client.list_buckets()["Buckets"] == []
             client.create_bucket(Bucket="bbb")
             assert not lifecycle.has_state(folder)
             with pytest.raises(lifecycle.EmulatorError, match="runs without --persist"):
-                lifecycle.start(folder, SERVE, persist=True)
+                lifecycle.start(folder, forked_serve(), persist=True)
         finally:
             lifecycle.stop(folder)
 
@@ -628,7 +630,7 @@ def test_the_environment_can_ask_for_it(
         assert not lifecycle.wants_persistence()
     monkeypatch.setenv(lifecycle.PERSIST_VARIABLE, "1")
     folder = tmp_path / ".tapgen"
-    server = lifecycle.start(folder, SERVE, port=free_port())
+    server = lifecycle.start(folder, forked_serve(), port=free_port())
     try:
         assert server.persist
         assert lifecycle.status(folder)["persistent"]
@@ -661,7 +663,7 @@ def test_a_project_keeps_its_state_wherever_its_folder_is(folder: Path) -> None:
 def start_anew(folder: Path) -> str:
     """How a start fails."""
     with pytest.raises(lifecycle.EmulatorError) as caught:
-        lifecycle.start(folder, SERVE, port=free_port(), persist=True)
+        lifecycle.start(folder, forked_serve(), port=free_port(), persist=True)
     return str(caught.value)
 
 

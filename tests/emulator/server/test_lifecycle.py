@@ -11,7 +11,6 @@ import stat
 import subprocess
 import sys
 import threading
-import time
 import zipfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -27,7 +26,7 @@ from tapgen.aws import session, stacksets
 from tapgen.emulator.server import lifecycle
 from tapgen.errors import Unreachable
 from tapgen.model import Target
-from tests.emulator.conftest import HELD, SERVE, Aws, connect
+from tests.emulator.conftest import HELD, SERVE, Aws, connect, forked_serve
 from tests.ports import free_port
 
 FAILS = [sys.executable, "-c", "import sys; print('no luck'); sys.exit(3)"]
@@ -50,7 +49,7 @@ def taken_port() -> socket.socket:
 
 def start(folder: Path) -> lifecycle.Server:
     """Start on a port of its own; with a default port others might interfere."""
-    return lifecycle.start(folder, SERVE, port=free_port())
+    return lifecycle.start(folder, forked_serve(), port=free_port())
 
 
 def stack_sets(server: lifecycle.Server) -> list[str]:
@@ -65,19 +64,11 @@ def make_stack_set(server: lifecycle.Server, name: str) -> None:
 
 
 def wait_for_end(pid: int) -> None:
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        try:
-            if os.waitpid(pid, os.WNOHANG)[0]:
-                return
-        except ChildProcessError:
-            return
-        time.sleep(0.01)
-    raise AssertionError(f"{pid} does not end")
+    assert lifecycle.ended(pid, 60), f"{pid} does not end"
 
 
 def test_starting_gives_a_server_that_answers(folder: Path) -> None:
-    server = start(folder)
+    server = lifecycle.start(folder, SERVE, port=free_port())
     assert server.url == f"http://127.0.0.1:{server.port}"
     assert server.folder == folder.resolve()
     assert stack_sets(server) == []
@@ -333,7 +324,7 @@ def test_control_needs_the_token(folder: Path) -> None:
 
 
 def test_the_token_is_for_the_owner_only(folder: Path) -> None:
-    server = start(folder)
+    server = lifecycle.start(folder, SERVE, port=free_port())
     assert stat.S_IMODE((folder / "local.json").stat().st_mode) == 0o600
     command = Path(f"/proc/{server.pid}/cmdline").read_bytes()
     assert server.token.encode() not in command
