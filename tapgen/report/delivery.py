@@ -44,7 +44,7 @@ def github(system: str, stages: Iterable[Stage], branch: str, folder: str) -> st
     """Return the workflow; the stages are delivered to one after the other."""
     head, each, foot = _parts("pipeline_github.yaml")
     where = _where(folder)
-    found, before = [], "check"
+    found, before, jobs = [], "check", ["check"]
     for stage in stages:
         found.append(
             _filled(
@@ -56,9 +56,11 @@ def github(system: str, stages: Iterable[Stage], branch: str, folder: str) -> st
             )
         )
         before = stage.name
+        jobs += [f"plan-{stage.name}", f"deploy-{stage.name}"]
     whole = "".join([head, *found, foot])
+    every = ", ".join(jobs)
     return _filled(
-        whole, SYSTEM=system, WHERE=where, BRANCH=branch, FOLDER=folder, LAST=before
+        whole, SYSTEM=system, WHERE=where, BRANCH=branch, FOLDER=folder, ALL=every
     )
 
 

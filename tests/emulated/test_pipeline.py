@@ -199,7 +199,6 @@ def _deliver_by_aws(runner: Runner, config: Path) -> None:
     those of the workflow do."""
     for command in (
         PIPELINE,
-        "lint notes_delivery",
         "bootstrap notes_delivery --yes",
         "rollout notes_delivery --yes",
     ):
@@ -335,7 +334,11 @@ def test_environments_are_delivered_in_turn_each_by_one_run_without_keys(
         group = {"group": f"tapgen-notes-{stage}", "cancel-in-progress": False}
         assert deploy["concurrency"] == group
     text = str(found)
-    assert "secrets." not in text and "aws-access-key" not in text
+    assert "aws-access-key" not in text
+    assert text.count("secrets.") == text.count("secrets.TAPGEN_WEBHOOK") == 1
+    tell = jobs["tell"]
+    assert tell["if"] == "always() && github.event_name == 'push'"
+    assert {*tell["needs"]} == {j for j in jobs if j[:7] not in ("tell", "comment")}
     assert "<" not in str([*jobs])
     wrong = runner.shell("tapgen pipeline github notes --branch 'a b'", 64)
     assert "is not a branch" in wrong
