@@ -313,7 +313,9 @@ def code_pipeline(
         if drill and one.drills
     }
     projects = [r for r in t.resources.values() if isinstance(r, builds.Project)]
-    _pipeline(t, called, stages, around, _runs(connection, projects, around))
+    needs = _runs(connection, projects, around)
+    also = [f"{called}{_DRILL}"] if drilled else []
+    _pipeline(t, called, stages, around, needs, also)
     if drilled:
         source = _source(connection, repository, branch, starts=False)
         _drill_pipeline(t, called, source, drilled, around, drill)
@@ -652,7 +654,9 @@ def _pipeline(
     stages: Sequence[pipelines.Stages],
     around: _Around,
     needs: Iterable[Statement],
+    also: Sequence[str],
 ) -> None:
+    """Add the pipeline, and the rule that reports when it or one of `also` fails."""
     role = security.service_role(
         t,
         "PipelineRole",
@@ -671,7 +675,7 @@ def _pipeline(
                 "source": ["aws.codepipeline"],
                 "detail-type": ["CodePipeline Pipeline Execution State Change"],
                 "detail": {
-                    "pipeline": [name, f"{name}{_DRILL}"],
+                    "pipeline": [name, *also],
                     "state": ["FAILED", "STOPPED"],
                 },
             },
