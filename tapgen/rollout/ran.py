@@ -81,7 +81,7 @@ def read(
         history.timeline(found.events, found.programs),
         why,
         left,
-        works.of_run(view.run, [*failed, *touched], failed, sets, worked),
+        works.of_run(view.run, [*failed, *touched], failed, sets, away or {}, worked),
         agreed.plan(found, system),
         found.state.opening.get("allowed", ()),
     )

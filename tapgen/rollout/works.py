@@ -47,11 +47,12 @@ def of_run(
     places: Iterable[tuple[str, Target]],
     known: Mapping[tuple[str, Target], str],
     sets: StackSets,
+    away: Mapping[str, str],
     worked: Callable[..., list[Worked]] = stacks.worked,
 ) -> Works:
     """Return what the stacks of stack sets have done in a run, the first ones of many.
-    `known` are ids of stacks, of which AWS also has those that are deleted. `worked` says
-    what one stack has done."""
+    `known` are ids of stacks, of which AWS also has those that are deleted. The regions
+    `away` are not asked. `worked` says what one stack has done."""
     wanted = list(dict.fromkeys(p for p in places if not p[1].joins_later))
     wanted.sort(key=lambda place: place not in known)  # what has failed comes first
     since = datetime.fromisoformat(run.since) - _SKEW
@@ -60,11 +61,12 @@ def of_run(
 
     def read(place: tuple[str, Target]) -> StackWork | None:
         name, target = place
+        if why := away.get(target.region):
+            gone = f"{target.region} does not answer ({why})"
+            unread.append(f"events of the stacks in {target.region}: {gone}")
+            return None
         try:
-            stack_id = known.get(place)
-            if stack_id is None:
-                instance = sets.instance(name, target)
-                stack_id = instance.stack_id if instance else None
+            stack_id = known.get(place) or _stack_id(sets, away, name, target)
             if not stack_id:  # it was deleted, and its id is not known any more
                 return None
             found = worked(sets.aws, target, stack_id, since, until)
@@ -80,5 +82,16 @@ def of_run(
     return Works(
         tuple(one for one in found if one),
         max(0, len(wanted) - MOST_STACKS),
-        tuple(sorted(unread)),
+        tuple(sorted({*unread})),
     )
+
+
+def _stack_id(
+    sets: StackSets, away: Mapping[str, str], name: str, target: Target
+) -> str | None:
+    """The id of the stack of a stack set: where the administration region does not answer,
+    that of the stack with its name."""
+    if sets.admin.region in away:
+        return stacks.of_stack_set(sets.aws, target, name)
+    instance = sets.instance(name, target)
+    return instance.stack_id if instance else None

@@ -113,3 +113,23 @@ def test_a_run_in_short_has_gates_versions_and_how_it_goes_on() -> None:
     assert text.endswith("more")
     (gate,) = one.gates
     assert gate.result == "failed" and gate.evidence["verdict"] == "red"
+
+
+def test_what_a_region_does_not_answer_is_said_and_not_asked() -> None:
+    cloud = deployed()
+    name = history.newest(cloud.bucket, PREFIX)
+    assert name
+    found, sets = history.find(cloud.bucket, PREFIX, name), cloud
+    read_in: set[str] = set()
+
+    def worked(_: Any, target: Any, *__: Any) -> list[Any]:
+        read_in.add(target.region)
+        return []
+
+    away = {"us-west-2": "no route"}
+    one = ran.read(found, SYSTEM, sets, away, worked=worked)  # type: ignore[arg-type]
+
+    assert read_in == {"us-east-1"}
+    words = "events of the stacks in us-west-2: us-west-2 does not answer (no route)"
+    assert one.unread == (words,)
+    assert f"not read:[/] {words}" in report.text(one)
