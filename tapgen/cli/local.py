@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -122,6 +123,13 @@ def _reset() -> None:
     click.echo("empty again")
 
 
+_FORMS: Mapping[str, Callable[[float], str]] = {
+    "uptime": lambda seconds: f"{timedelta(seconds=round(seconds))}",
+    "memory": lambda size: f"{size / 2**20:,.0f} MiB",
+}
+"""How numbers of the status are shown to people."""
+
+
 @local_command.command(
     "status",
     epilog="\b\nExamples:\n  tapgen local status\n  tapgen local status --output json",
@@ -148,7 +156,8 @@ def _status(output: str) -> int:
     # Single values first, then lists.
     for key, value in sorted(found.items(), key=lambda i: isinstance(i[1], list)):
         rows = value if isinstance(value, list) else []
-        shown = value if rows != value else len(rows) or "none"
+        shown = _FORMS[key](value) if key in _FORMS else value
+        shown = shown if rows != value else len(rows) or "none"
         click.echo(f"{key.replace('_', ' '):18} {shown}")
         for row in rows:
             click.echo(visible("  " + "  ".join(str(v) for v in row.values())))

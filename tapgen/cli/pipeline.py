@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -33,7 +33,20 @@ _CONNECTION = (
 _DELIVERY = "_delivery"
 
 
-@click.group("pipeline")
+class _Kinds(click.Group):
+    """A group whose commands are kinds, which a user may have left out."""
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        if args[0] not in self.commands:
+            kinds = " or ".join(self.commands)
+            raise click.UsageError(
+                f"{args[0]!r} is no kind of pipeline; write tapgen pipeline {kinds}, and "
+                "then the system"
+            )
+        return super().resolve_command(ctx, args)
+
+
+@click.group("pipeline", cls=_Kinds)
 def pipeline_command() -> None:
     """Write what delivers a system from your own repository."""
 

@@ -16,7 +16,10 @@ Length = Callable[[str], int]
 """How many columns a text takes."""
 
 _WORD = re.compile(r"(?<=: )(?:tapgen|aws|pip|git|curl) [^;]+;?|(?<= )[-+~] \S+|\S+")
-_MARK = re.compile(r" *[^\w\s\"'({\[]{1,2} +(?=\S)")
+# Spaces, a time, and a mark such as `!` or `±?`.
+_MARK = re.compile(
+    r" *(?:\d+\.\d s +|\d\d:\d\d:\d\d +)?(?:[^\w\s\"'({\[]{1,2} +)?(?=\S)"
+)
 _INDENT = 2
 
 
@@ -36,10 +39,13 @@ def folds(line: str, width: int, length: Length = len) -> Iterator[tuple[int, in
 
 
 def hanging(line: str, width: int) -> int:
-    """Return how far the continuation of a line is indented: to what is behind its mark,
-    or a little more than the line itself, and never more than half of the width."""
+    """Return how far the continuation of a line is indented: to what is behind its
+    time and mark, or a little more than the line itself, and never more than half of the width.
+    """
     mark = _MARK.match(line)
-    indent = mark.end() if mark else len(line) - len(line.lstrip(" ")) + _INDENT
+    indent = mark.end() if mark else 0
+    if not line[:indent].strip():
+        indent += _INDENT
     return min(indent, width // 2)
 
 

@@ -87,3 +87,11 @@ def test_a_command_that_somebody_may_copy_stays_in_one_line() -> None:
         "  tapgen resume payments_dr -e staging;",
         "  undo with: tapgen x",
     ]
+
+
+@pytest.mark.parametrize("head", ["    0.4 s   ✗ ", "08:51:22 ", "  ! ", "      ±? "])
+def test_a_line_continues_below_the_word_behind_its_time_and_mark(head: str) -> None:
+    assert wrapped(f"{head}one two", len(head) + 4).split("\n") == [
+        f"{head}one",
+        f"{' ' * min(len(head), (len(head) + 4) // 2)}two",
+    ]
