@@ -205,7 +205,7 @@ def _deliver_by_aws(runner: Runner, config: Path) -> None:
         runner.shell(f"tapgen {command}")
     (rule,) = runner.client("events").list_rules()["Rules"]
     watched = json.loads(rule["EventPattern"])["detail"]["pipeline"]
-    assert watched == ["tapgen-notes", "tapgen-notes-drill"]
+    assert watched == ["tapgen-notes"]
     template = resources(runner, "pipeline")
     stages = template["Pipeline"]["Stages"]
     assert [s["Name"] for s in stages] == ["source", "check", "staging", "prod"]
