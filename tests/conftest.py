@@ -27,8 +27,8 @@ def pytest_collection_finish() -> None:
 # Calls that get no answer are repeated after a twentieth of the time, as AWS's SDKs do by
 # default from November 2026 on (SDKs and Tools reference, "Retry behavior":
 # docs.aws.amazon.com/sdkref/latest/guide/feature-retry-behavior.html). Tests that have a
-# region go away waited for a minute. botocore looks when it is imported; commands in a
-# process of their own, which get nobody's AWS settings, keep the pauses of before.
+# region go away waited for a minute. botocore looks when it is imported: forks have it,
+# and a command in a process of its own needs it in its environment.
 os.environ["AWS_NEW_RETRIES_2026"] = "true"
 
 settings.register_profile(

@@ -55,6 +55,7 @@ class Shell:
         nowhere = str(self.folder / "no-such-file")
         return environment | {
             "AWS_EC2_METADATA_DISABLED": "true",
+            "AWS_NEW_RETRIES_2026": "true",  # as in forks: see tests/conftest.py
             "AWS_CONFIG_FILE": nowhere,
             "AWS_SHARED_CREDENTIALS_FILE": nowhere,
             "PYTHONWARNINGS": "error",
