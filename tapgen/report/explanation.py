@@ -34,11 +34,7 @@ def text(one: Explanation, ways: Iterable[str] = ()) -> str:
         f"{escape(one.run.who)} on {escape(one.run.host)}: {escape(_state(one))}"
     ]
     lines += causes(one)
-    lines += pending(one)
-    if one.earlier:
-        lines.append(
-            f"{counted(one.earlier, 'failure')} of earlier attempts: see tapgen history"
-        )
+    lines += map(escape, pending(one))
     lines += [f"[yellow]not read:[/] {escape(line)}" for line in one.unread]
     return "\n".join([*lines, *map(escape, ways)])
 
@@ -59,11 +55,12 @@ def causes(one: Explanation) -> Iterator[str]:
 
 
 def pending(one: Explanation) -> Iterator[str]:
-    """Yield lines with markup about operations of which the journal has no result."""
+    """Yield lines about operations of which the journal has no result, and about failures
+    that a resume has overcome."""
     for p in one.pending:
-        yield escape(
-            f"no result in the journal: {p.operation} of {p.stack_set}, now {p.status}"
-        )
+        yield f"no result in the journal: {p.operation} of {p.stack_set}, now {p.status}"
+    if one.earlier:
+        yield f"{counted(one.earlier, 'failure')} of earlier attempts: see tapgen history"
 
 
 def _state(one: Explanation) -> str:

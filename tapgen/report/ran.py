@@ -44,7 +44,7 @@ def text(one: Ran, lines: Iterable[str] = ()) -> str:
     if run.result == OPEN:
         found.append(escape(f"{life_words(one.view)}: {one.view.progress}"))
     found += explanation.causes(one.explanation)
-    found += explanation.pending(one.explanation)
+    found += map(escape, explanation.pending(one.explanation))
     for gate in one.gates:
         found += [line.strip() for line in history.entry_lines(gate)[:1]]
     found += map(escape, _versions(one))

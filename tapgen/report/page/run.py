@@ -100,6 +100,7 @@ class Run:
     failed: tuple[Failed, ...]
     nothing: str
     consequences: tuple[str, ...]
+    pending: tuple[str, ...]
     fates: tuple[str, ...]
     regions: tuple[tuple[str, tuple[int, ...]], ...]
     versions: tuple[tuple[str, str, Where, str, str], ...]
@@ -126,6 +127,7 @@ def shown(ran: Ran, places: Places) -> Run:
         tuple(_failed(ran, places)),
         explanation.nothing(ran.explanation),
         tuple(explanation.consequences(ran.explanation.consequences)),
+        tuple(explanation.pending(ran.explanation)),
         tuple(map(str, used)),
         tuple((r, tuple(fates[r, fate] for fate in used)) for r in regions),
         tuple(_versions(ran, places)),
@@ -170,7 +172,11 @@ def _facts(ran: Ran) -> Iterator[str]:
     yield f"{_moment(run.since)} to {_moment(run.until)} UTC, {took}"
     if run.result == OPEN:
         yield ran.view.progress
-    yield from (f.replace(f"{ran.view.prefix}-", "") for f in history.facts(run))
+    for line in history.facts(run):
+        line = line.replace(f"{ran.view.prefix}-", "")
+        if run.result == OPEN:  # what has no result yet may have changed something
+            line = line.replace("changed: ", "changed, as far as the journal says: ", 1)
+        yield line
     yield f"run {run.run}" + (f", tapgen {run.tapgen}" if run.tapgen else "")
     if ran.drill:
         yield f"scenario: {ran.drill.scenario}"

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+from html import unescape
 from typing import Any
 
 import pytest
 
 from tapgen import plan
 from tapgen.model import digest
-from tapgen.report import data
+from tapgen.report import data, explanation
 from tapgen.report import ran as report
+from tapgen.report.page import Page, html
 from tapgen.rollout import history, ran
 from tapgen.rollout.versions import Fate
 from tests import make
-from tests.unit.rollout.fakes import Cloud
+from tests.unit.rollout.fakes import Cloud, Killed
 from tests.unit.rollout.test_gating import BEFORE, WANTED, command
 from tests.unit.rollout.test_gating import run as gated
 from tests.unit.rollout.test_kills import (
@@ -30,6 +33,7 @@ from tests.unit.rollout.test_kills import (
 )
 
 PREFIX = "demo-test"
+NOW = datetime(2026, 11, 30, 4, 5, tzinfo=UTC)
 SYSTEM = make.system(*SECOND)
 
 
@@ -133,3 +137,17 @@ def test_what_a_region_does_not_answer_is_said_and_not_asked() -> None:
     words = "events of the stacks in us-west-2: us-west-2 does not answer (no route)"
     assert one.unread == (words,)
     assert f"not read:[/] {words}" in report.text(one)
+
+
+def test_an_open_run_says_what_its_journal_does_not_have_yet() -> None:
+    cloud = Cloud()
+    cloud.faults.errors["results"] = [Killed()]
+    with pytest.raises(Killed):
+        gated(cloud, BEFORE)
+    one = read(cloud, system=make.system(BEFORE))
+    lines = [*explanation.pending(one.explanation)]
+    shown = unescape(html(Page("Rollout", SYSTEM, NOW, "1", ran=one)))
+
+    assert lines and one.view.run.result == "open"
+    assert all(line in shown and line in report.text(one) for line in lines)
+    assert "How far it is" in shown and "changed, as far as the journal says: " in shown
