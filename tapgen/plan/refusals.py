@@ -183,13 +183,17 @@ def _replacements(step: Step, allowed: Collection[str], blocked: bool) -> Iterat
                     f"{change.logical_id} ({change.type}) holds data and would be "
                     f"{change.fate}"
                 )
-                if not blocked:
-                    text += (
-                        f"; to allow that, pass --allow-replacement {step.part}.{name}"
-                    )
+                text += _way(step.part, name, blocked)
                 found.setdefault(text, []).append(target)
     for text, targets in found.items():
         yield f"{step.stack_set} in {_places(targets)}: {text}"
+
+
+def _way(part: str, name: str, blocked: bool) -> str:
+    """What to do about a replacement or deletion that is refused."""
+    if blocked:
+        return "; first see the other refusal of this stack set, which says what to do"
+    return f"; to allow that, pass --allow-replacement {part}.{name}"
 
 
 def _never(step: Step, allowed: Collection[str], blocked: bool) -> Iterator[str]:
@@ -206,8 +210,7 @@ def _never(step: Step, allowed: Collection[str], blocked: bool) -> Iterator[str]
                 f"{name} ({change.type}) would be {change.fate}, and its template says "
                 f"{'; '.join(_must_not(change))}"
             )
-            if not blocked:
-                text += f"; to allow that, pass --allow-replacement {step.part}.{name}"
+            text += _way(step.part, name, blocked)
             found.setdefault(text, []).append(target)
     for text, targets in found.items():
         yield f"{step.stack_set} in {_places(targets)}: {text}"

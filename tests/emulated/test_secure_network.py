@@ -177,7 +177,8 @@ def test_an_upgrade_replaces_nothing_and_the_replica_takes_over(
     assert reason == "parameter Promoted differs"
     back = plan.refusals(cloud.plan(live.system))
     assert any("a promotion cannot be undone" in str(each) for each in back)
-    assert any("would be replaced" in str(each) for each in back)
+    (replaced,) = (each for each in back if "would be replaced" in str(each))
+    assert "first see the other refusal" in str(replaced)
     assert not any("--allow-replacement" in str(each) for each in back)
 
     # The config follows, and changes nothing in the stack; then comes the standby.
