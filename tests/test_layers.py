@@ -34,6 +34,7 @@ ROOMS: dict[str, set[str]] = {
     },
     "plan": {"knowledge", "template", "aws", "system"},
     "rollout": {"template", "aws", "system", "plan", "knowledge"},
+    "engine": {"aws", "rollout"},
     "operate": {"template", "aws", "procedures", "rollout"},
     "accounts": {"knowledge", "template", "aws", "system", "blueprints"},
     "costs": {"knowledge", "template", "system", "plan"},
@@ -74,7 +75,7 @@ ENGINE = {
     ),
     *("adoption", "handing_over"),
     *("kinds", "lock", "model", "opening", "outcome", "places", "program"),
-    *("reconcile", "restore", "runner", "snapshot"),
+    *("reconcile", "remote", "restore", "runner", "snapshot", "turns"),
 }
 # What they may import, besides the standard library and each other.
 ENGINE_USES = (

@@ -12,7 +12,7 @@ from itertools import takewhile
 from typing import Any
 
 from tapgen.aws.session import ATTEMPTS, Aws, ask, one_line, pages
-from tapgen.errors import AwsError, NotFound, TemplateError
+from tapgen.errors import AwsError, NotFound, RolloutError, TemplateError
 from tapgen.frozen import dataclass
 from tapgen.model import Target
 from tapgen.template import nested
@@ -260,14 +260,23 @@ def as_json(body: Any) -> str:
     try:
         json.loads(body)
     except ValueError:
-        # YAML is rare, and where the engine runs in AWS, there is no parser of it.
-        from tapgen.template import decode
-
-        try:
-            return json.dumps(decode.template(body, "template"))
-        except TemplateError:
-            return body
+        return _from_yaml(body)
     return body
+
+
+def _from_yaml(body: str) -> str:
+    """Return a template in YAML as JSON. Where the engine runs in AWS, nothing reads it."""
+    try:
+        from tapgen.template import decode
+    except ImportError:
+        raise RolloutError(
+            "a template in YAML cannot be read in AWS; go on with tapgen resume --engine "
+            "local"
+        ) from None
+    try:
+        return json.dumps(decode.template(body, "template"))
+    except TemplateError:
+        return body
 
 
 def outputs(aws: Aws, target: Target, name: str) -> dict[str, str] | None:

@@ -28,7 +28,7 @@ FINISH_SECONDS = 20.0
 """How long the end of a run waits for what is still to be copied."""
 
 # Signs of life and wishes are of no use later.
-_PASSING = re.compile(r".*/(heartbeat|stop)\.json")
+_PASSING = re.compile(r".*/(heartbeat|stop|turn)\.json")
 
 
 SLOW = "it takes copies too slowly"

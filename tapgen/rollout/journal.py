@@ -95,7 +95,8 @@ class Journal:
 
     `number` is that of the last known event. `who` and `host` are written with each
     event, so that a fenced process can say who goes on. `overtaken` says who acts in
-    another region, without this one.
+    another region, without this one. `holder` is the id that all turns of the engine in
+    AWS have in common; each is a `writer` of its own, so that one that comes late is fenced.
     """
 
     store: Store
@@ -108,6 +109,7 @@ class Journal:
     clock: Callable[[], float] = time.monotonic
     wall: Callable[[], float] = time.time
     overtaken: Callable[[], Event | None] = lambda: None
+    holder: str = ""
     _beaten: float = float("-inf")
     _looked: float = float("-inf")
 
@@ -192,7 +194,8 @@ class Journal:
         return f"{self.folder}/stop.json"
 
     def ask_to_stop(self, writer: str) -> None:
-        """Ask the process with this id, and no later one, to start nothing new."""
+        """Ask the process with this id, and no later one, to start nothing new; or the
+        engine in AWS, by the id of its turns."""
         body = {"writer": writer, "by": self.who, "host": self.host, "at": now_text()}
         self.store.put(self._stop, json.dumps(body).encode())
 
@@ -206,7 +209,8 @@ class Journal:
             return acting
         body = self.store.get(self._stop)
         found: Event | None = json.loads(body) if body else None
-        return found if found and found["writer"] == self.writer else None
+        mine = (self.writer, self.holder)
+        return found if found and found["writer"] in mine else None
 
     # -- the sign of life -------------------------------------------------------
 
@@ -221,6 +225,31 @@ class Journal:
         body = {"writer": self.writer, "seconds": SILENT_SECONDS}
         self.store.put(self._pulse, json.dumps(body).encode())
         self._beaten = self.clock()
+
+    def rest(self, seconds: float, **facts: Any) -> None:
+        """Say that no process advances the run for so many seconds, and then one does."""
+        body = {
+            "writer": self.writer,
+            "seconds": seconds + SILENT_SECONDS,
+            "idle": True,
+        }
+        self.store.put(self._pulse, json.dumps({**body, **facts}).encode())
+
+    def pulse(self) -> Event:
+        """Return the last sign of life as it was written; empty where there is none."""
+        return dict(json.loads(self.store.get(self._pulse) or b"{}"))
+
+    @property
+    def _memory(self) -> str:
+        return f"{self.folder}/turn.json"
+
+    def remember(self, facts: Event) -> None:
+        """Store what the next turn of the engine in AWS goes on with."""
+        self.store.put(self._memory, json.dumps(facts).encode())
+
+    def remembered(self) -> Event:
+        """Return what the turn before has stored; empty where there was none."""
+        return dict(json.loads(self.store.get(self._memory) or b"{}"))
 
     def silence(self) -> tuple[float, float]:
         """Return how many seconds ago the run's process gave a sign of life, by S3's

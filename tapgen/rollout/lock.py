@@ -34,6 +34,8 @@ class Lock:
     the number of the last event before its own, and `moved` says that its journal is in
     the administration region now. `brought` is the last run that came from elsewhere.
     `administered` is the region that administers the system, once it was moved.
+    `engine` is the ARN of the state machine in AWS that advances the run, empty for a
+    process, and `holder` the id by which that is asked to stop.
     """
 
     run: str
@@ -50,6 +52,8 @@ class Lock:
     moved: bool = False
     brought: str = ""
     administered: str = ""
+    engine: str = ""
+    holder: str = ""
 
     @property
     def is_dead(self) -> bool:
@@ -108,6 +112,11 @@ def new(
         without=tuple(without),
         after=after,
     )
+
+
+def in_aws(one: Lock, engine: str, holder: str) -> Lock:
+    """Return a lock that the engine in AWS holds instead of this process."""
+    return replace(one, engine=engine, holder=holder, process=0, boot="")
 
 
 def key(prefix: str, of: str = "") -> str:

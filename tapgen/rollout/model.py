@@ -105,6 +105,16 @@ class Outcome:
         return bool(self.left)
 
 
+class Yielded(Exception):
+    """The turn of whoever advances a run is over: the next one may begin after `seconds`.
+    Raised by `execute.Ways.sleep`, so between two calls; all that counts is in the
+    journal."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        super().__init__(f"the next turn begins in {seconds:.0f} s")
+
+
 class Lost(RolloutError):
     """A rollout that ended while operations may still run; `begun` are its stack sets.
     Its run stays open."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -124,16 +124,32 @@ def _load(
 _OVER = {"paused": "been paused", "closed": "ended"}
 
 
-def wait_for_silence(found: Opened, ways: Ways) -> None:
+def wait_for_silence(found: Opened, ways: Ways, *, from_engine: bool = False) -> None:
     """Wait until it is certain enough that no process advances a run any more.
 
     A process that has paused or ended, or that ran on this machine and is gone, needs no
     waiting. Raises RolloutError as soon as the process gives a sign of life, or pauses or
-    ends the run: what was read of it is no longer all.
+    ends the run: what was read of it is no longer all. A run that the engine in AWS
+    advances is taken over between two of its turns, `from_engine` only.
     """
     if found.lock.is_dead or found.state.paused:
         return
     silent, left = found.journal.silence()
+    if found.lock.engine and left > 0:
+        if not from_engine:
+            raise RolloutError(
+                f"run {found.lock.run} is advanced in AWS ({found.lock.engine}); stop it "
+                "with tapgen stop, or go on with it here with tapgen resume --engine local"
+            )
+        if not found.journal.pulse().get("idle", True):
+            text = (
+                f"run {found.lock.run}: waiting for the end of the engine's turn in AWS"
+            )
+            ways.on_event(Event("waiting", text))
+        while left > 0 and not found.journal.pulse().get("idle", True):
+            ways.sleep(ways.poll_seconds[0])
+            left = found.journal.silence()[1]
+        return
     reported = False
     while left > 0:
         if not reported:
@@ -182,18 +198,25 @@ def already_open(found: Opened, line: str, command: str) -> lock.Taken:
     return lock.Taken(found.lock, text)
 
 
-def stop(found: Opened, by: str, ways: Ways) -> Mapping[str, Any] | None:
+def stop(
+    found: Opened, by: str, ways: Ways, wake: Callable[[], None] = lambda: None
+) -> Mapping[str, Any] | None:
     """Ask whoever advances a run to stop, and wait until it has; return the event with
-    which the run was paused or ended, None when its process is gone."""
+    which the run was paused or ended, None when its process is gone. `wake` begins a turn
+    of the engine in AWS, where that holds the run."""
     journal = found.journal
     journal.who, journal.host = by, platform.node()
     writer = found.events[-1]["writer"] if found.events else ""
+    writer = found.lock.holder or writer
     if writer:
         journal.ask_to_stop(writer)
+    wake()
     while True:
         for event in journal.newer():
             if event["event"] in ("paused", "closed"):
                 return event
+            if found.lock.holder and event["event"] != "resumed":
+                continue  # each turn of the engine in AWS writes as another
             if event["writer"] != writer:  # it has just begun, or was taken over
                 writer = event["writer"]
                 journal.ask_to_stop(writer)

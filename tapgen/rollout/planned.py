@@ -6,7 +6,7 @@ process can go on with only the access to AWS.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -14,7 +14,7 @@ from tapgen.aws import sweep
 from tapgen.aws.remembered import Newest
 from tapgen.aws.stacksets import StackSets
 from tapgen.errors import RolloutError
-from tapgen.model import Observed, ObservedInstance, Target
+from tapgen.model import Observed, ObservedInstance, Target, Upload
 from tapgen.plan import Plan
 from tapgen.rollout import compile, snapshot, uploads
 from tapgen.rollout.execute import Ways
@@ -22,7 +22,8 @@ from tapgen.rollout.journal import Store
 from tapgen.rollout.model import Event, Outcome
 from tapgen.rollout.opening import Opened
 from tapgen.rollout.program import Program
-from tapgen.rollout.runner import Compiled, Starter, start
+from tapgen.rollout.remote import Remote
+from tapgen.rollout.runner import Compiled, Starter, start, start_in_aws
 from tapgen.system.artifacts import content
 
 
@@ -50,6 +51,35 @@ def run(
     for artifact in sources.values():
         content(artifact)
     chosen = replace(chosen, content=lambda key: content(sources[key]))
+    return start(sets, plan.system, starter, chosen, _compiler(plan, sets, missing))
+
+
+def run_in_aws(
+    plan: Plan,
+    sets: StackSets,
+    on_event: Callable[[Event], None],
+    remote: Remote,
+    *,
+    starter: Starter = Starter(),
+    **ways: Any,
+) -> tuple[str, int]:
+    """Start a run of a plan, and leave it to the engine in AWS; return the run, and the
+    number of the event that hands it over. Missing artifacts are uploaded first: in AWS
+    nobody has the files. Raises what `run` raises."""
+    for one in uploads.missing(sets.aws, plan.artifacts):
+        on_event(Event("upload", f"uploading {one.artifact.path} to {one.target}"))
+        uploads.upload(sets.aws, one)
+    return start_in_aws(
+        *(sets, plan.system, starter, Ways(on_event, **ways)),
+        _compiler(plan, sets, ()),
+        remote,
+    )
+
+
+def _compiler(
+    plan: Plan, sets: StackSets, missing: Sequence[Upload]
+) -> Callable[[Opened | None, Store], Compiled]:
+    """Return what compiles a plan once the lock is taken, with `missing` artifacts."""
 
     def compiled(old: Opened | None, store: Store) -> Compiled:
         require_unchanged({step.stack_set for step in plan.steps}, plan.observed, sets)
@@ -63,7 +93,7 @@ def run(
         _store_before(store, plan.system.prefix, program, texts)
         return program, texts, {"plan": plan.digest}
 
-    return start(sets, plan.system, starter, chosen, compiled)
+    return compiled
 
 
 def _good(plan: Plan, store: Store, old: Opened | None) -> dict[str, Observed]:

@@ -76,7 +76,7 @@ def missing(
     return [objects, *runs.values()]
 
 
-_FLEETING = ("heartbeat.json", "stop.json")
+_FLEETING = ("heartbeat.json", "stop.json", "turn.json")
 
 
 def _bring(prefix: str, source: Store, target: Store) -> int:

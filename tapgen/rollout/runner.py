@@ -25,9 +25,16 @@ from tapgen.rollout.fold import End, State
 from tapgen.rollout.gating import off_before
 from tapgen.rollout.journal import Journal, Store, new_run
 from tapgen.rollout.model import Event, Lost, Outcome
-from tapgen.rollout.opening import Opened, already_open, opened, wait_for_silence
+from tapgen.rollout.opening import (
+    Opened,
+    already_open,
+    opened,
+    refresh,
+    wait_for_silence,
+)
 from tapgen.rollout.outcome import outcome
 from tapgen.rollout.program import Program
+from tapgen.rollout.remote import Remote
 
 
 @dataclass(frozen=True)
@@ -46,6 +53,10 @@ class Starter:
     line: str = ""
 
 
+Taken = tuple[Engine, lock.Held, dict[str, Any]]
+"""What goes on with a run, its lock, and facts for the event that says so."""
+
+
 Compiled = tuple[Program, dict[str, str], dict[str, Any]]
 """A program, the texts of its templates by digest, and facts for the first event."""
 
@@ -58,14 +69,67 @@ def start(
     compiled: Callable[[Opened | None, Store], Compiled],
 ) -> Outcome:
     """Take the lock of a system, and run the program that `compiled` returns for the run
-    that this one supersedes, if any; `compiled` may store what belongs to it. Raises what
-    `run` raises."""
+    that this one supersedes, if any; `compiled` may store what belongs to it.
+
+    Raises RolloutError when another run of the system is open, and Lost when AWS cannot be
+    reached any more or a second interrupt ends the run at once; operations that were
+    started then continue.
+    """
+    engine, held, facts = _started(sets, system, starter, chosen, compiled, None)
+    return to_the_end(engine, held, lambda: engine.record("opened", **facts))
+
+
+def start_in_aws(
+    sets: StackSets,
+    system: System,
+    starter: Starter,
+    chosen: Ways,
+    compiled: Callable[[Opened | None, Store], Compiled],
+    remote: Remote,
+) -> tuple[str, int]:
+    """Start a run as `start` does, but leave it to the engine in AWS; return the run, and
+    the number of the event that hands it over. Raises what `start` raises."""
+    engine, _, facts = _started(sets, system, starter, chosen, compiled, remote)
+    return _handed_over(engine, "opened", {**facts, **remote.facts()})
+
+
+def _handed_over(
+    engine: Engine,
+    kind: str,
+    facts: Mapping[str, Any],
+    begin: Callable[[], None] = lambda: None,
+) -> tuple[str, int]:
+    """Write the event that hands a run over, and what is done before anybody goes on."""
+    try:
+        engine.journal.remember({})
+        engine.record(kind, **facts)
+        begin()
+    except AwsError as error:
+        raise Lost(engine.state.touched, error, engine.state.run) from error
+    except KeyboardInterrupt:
+        raise Lost(engine.state.touched, None, engine.state.run) from None
+    finish(engine)
+    return engine.state.run, engine.state.number
+
+
+def _started(
+    sets: StackSets,
+    system: System,
+    starter: Starter,
+    chosen: Ways,
+    compiled: Callable[[Opened | None, Store], Compiled],
+    remote: Remote | None,
+) -> Taken:
+    """Take the lock for a new run, for this process or the engine in AWS, and store its
+    program; nothing has begun then."""
     prefix, who = system.prefix, starter.who or _somebody(sets)
     store, beside = _ground(sets, prefix, chosen, who, starter.without)
     old, before = _room(sets, store, prefix, starter, chosen)
     journal = _journal(store, prefix, new_run(), who, starter.host, chosen)
     without = () if isinstance(store, Copied) else starter.without
     wanted = lock.new(journal.run, who, starter.command, without)
+    if remote:
+        wanted = lock.in_aws(wanted, remote.arn, journal.writer)
     held = _take(sets, store, prefix, wanted, before)
     try:
         program, texts, more = compiled(old, store)
@@ -90,8 +154,11 @@ def start(
     except (TapgenError, KeyboardInterrupt):
         _release(store, prefix, held)
         raise
-    engine = Engine(sets, journal, State(), {name: program}, texts, chosen)
-    return _to_the_end(engine, held, lambda: engine.record("opened", **facts))
+    return (
+        Engine(sets, journal, State(), {name: program}, texts, chosen),
+        held,
+        facts,
+    )
 
 
 _TURNED, _ABANDONED, _REPLACED = "turned back", "abandoned", "replaced by a plan"
@@ -128,38 +195,71 @@ def resume(
     back: bool = False,
     who: str = "",
     without: Iterable[str] = (),
+    from_engine: bool = False,
     **ways: Any,
 ) -> Outcome | None:
     """Go on with the open run of a system, in the direction that it had, or `back`.
 
     `ways` are those of `execute.Ways`; its `content` is read only where an artifact has
-    not been uploaded yet. `without` is as of a `Starter`. None when no run is open, or it
+    not been uploaded yet. `without` is as of a `Starter`. With `from_engine` it takes the
+    run from the engine in AWS, between two of its turns. None when no run is open, or it
     had not begun. Raises RolloutError while another process runs it, and what `start`
     raises.
     """
     chosen = Ways(on_event, **{"content": no_artifact, **ways})
-    taken = _taken_over(sets, prefix, chosen, who, without, _TURNED if back else "")
+    what = _TURNED if back else ""
+    taken = _taken_over(sets, prefix, chosen, who, without, what, from_engine)
     if taken is None:
         return None
     engine, held, facts = taken
+    facts = {"command": "resume", "back": back, "tapgen": __version__, **facts}
+
+    def begin() -> None:
+        engine.record("resumed", **facts)
+        _turn_if(engine, back)
+
+    return to_the_end(engine, held, begin)
+
+
+def resume_in_aws(
+    sets: StackSets,
+    prefix: str,
+    on_event: Callable[[Event], None],
+    remote: Remote,
+    *,
+    back: bool = False,
+    who: str = "",
+    **ways: Any,
+) -> tuple[str, int] | None:
+    """Take the open run of a system over as `resume` does, and leave it to the engine in
+    AWS; return the run, and the number of the last event. None when no run is open. Calls
+    that were under way when the direction changes are waited for here."""
+    chosen = Ways(on_event, **{"content": no_artifact, **ways})
+    what = _TURNED if back else ""
+    taken = _taken_over(sets, prefix, chosen, who, (), what, False, remote)
+    if taken is None:
+        return None
+    engine, _, facts = taken
+    facts = {"command": "resume", "back": back, "tapgen": __version__, **facts}
+    return _handed_over(
+        engine, "resumed", {**facts, **remote.facts()}, lambda: _turn_if(engine, back)
+    )
+
+
+def _turn_if(engine: Engine, back: bool) -> None:
+    """Turn a run round that was resumed, where it is to go back or restoring failed; say
+    which way it goes."""
     state = engine.state
     turning = ""
     if back and not state.back:
         turning = "resume --back"
     elif state.failed_back:
         turning = "restoring failed before"
-
-    def begin() -> None:
-        engine.record(
-            "resumed", command="resume", back=back, tapgen=__version__, **facts
-        )
-        direction = "back" if back or state.back else "forward"
-        on_event(Event("resumed", f"going on with run {state.run} ({direction})"))
-        if turning:
-            engine.burn()
-            engine.patiently(engine.turn, turning)
-
-    return _to_the_end(engine, held, begin)
+    direction = "back" if back or state.back else "forward"
+    engine.emit("resumed", f"going on with run {state.run} ({direction})")
+    if turning:
+        engine.burn()
+        engine.patiently(engine.turn, turning)
 
 
 def abandon(
@@ -190,7 +290,7 @@ def abandon(
     except KeyboardInterrupt:
         raise Lost(state.touched, None, state.run) from None
     _release(engine.journal.store, prefix, held)
-    _finish(engine)
+    finish(engine)
     return left
 
 
@@ -212,12 +312,19 @@ def _ground(
     lines, left_out = reconcile.reconcile(sets, prefix, chosen, who, without)
     for line in lines:
         chosen.on_event(Event("conflict", line))
-    others = {r: b for r, b in sets.buckets.items() if r != near.home}
+    return _copied(sets, prefix, left_out), None
+
+
+def _copied(sets: StackSets, prefix: str, behind: Mapping[str, str] = {}) -> Copied:
+    """Return the journal in the administration region, with its copies; `behind` says which
+    of these are not complete, and why."""
+    home = sets.admin.region
+    others = {r: b for r, b in sets.buckets.items() if r != home}
     copies = tuple(
-        Copy(region, store, prefix, behind=left_out.get(region, ""))
+        Copy(region, store, prefix, behind=behind.get(region, ""))
         for region, store in others.items()
     )
-    return Copied(sets.bucket, near.home, prefix, copies), None
+    return Copied(sets.bucket, home, prefix, copies)
 
 
 def _take(
@@ -248,10 +355,6 @@ def _journal(
     return journal
 
 
-Taken = tuple[Engine, lock.Held, dict[str, Any]]
-"""What goes on with a run, its lock, and facts for the event that says so."""
-
-
 def _taken_over(
     sets: StackSets,
     prefix: str,
@@ -259,9 +362,11 @@ def _taken_over(
     who: str,
     without: Iterable[str],
     what: str = "",
+    from_engine: bool = False,
+    remote: Remote | None = None,
 ) -> Taken | None:
-    """Take the open run of a system over from a process that is gone. `what` is to become
-    of it, if not to go on.
+    """Take the open run of a system over from a process that is gone, or `from_engine` in
+    AWS; with `remote`, for that. `what` is to become of it, if not to go on.
 
     None when no run is open, or it had not begun: then it is closed.
     """
@@ -274,10 +379,18 @@ def _taken_over(
     if found is None:
         return None
     _require(found, what)
-    wait_for_silence(found, chosen)
+    wait_for_silence(found, chosen, from_engine=from_engine)
+    if from_engine:  # its last turn may have written something since
+        found = refresh(found)
+        if found.state.end:
+            raise RolloutError(
+                f"run {found.lock.run} has just ended: {found.state.end}; nothing to do"
+            )
     journal = _journal(store, prefix, found.lock.run, who, platform.node(), chosen)
     journal.number = found.journal.number
     mine = lock.new(found.lock.run, who, found.lock.command)
+    if remote:
+        mine = lock.in_aws(mine, remote.arn, journal.writer)
     same = {k: getattr(found.lock, k) for k in ("since", "also", "without", "after")}
     held = _take(sets, store, prefix, replace(mine, **same), found.held)
     if not found.state.number:
@@ -286,6 +399,15 @@ def _taken_over(
         chosen.on_event(Event("resumed", text))
         return None
     return Engine(sets, journal, found.state, found.programs, {}, chosen), held, {}
+
+
+def taken_on(sets: StackSets, found: Opened, chosen: Ways) -> Engine:
+    """Return what advances a run in a turn of the engine in AWS, which holds it."""
+    prefix, who = found.journal.prefix, found.lock.who
+    host = f"the engine in AWS in {sets.admin.region}"
+    journal = _journal(_copied(sets, prefix), prefix, found.lock.run, who, host, chosen)
+    journal.number, journal.holder = found.journal.number, found.lock.holder
+    return Engine(sets, journal, found.state, found.programs, {}, chosen)
 
 
 def _branched(
@@ -316,7 +438,10 @@ def _branched(
     return Engine(sets, journal, state, base.programs, {}, chosen), held, facts
 
 
-def _to_the_end(engine: Engine, held: lock.Held, begin: Callable[[], None]) -> Outcome:
+def to_the_end(engine: Engine, held: lock.Held, begin: Callable[[], None]) -> Outcome:
+    """Do what `begin` does, and advance a run to its end, or until it is paused; then give
+    its lock back. Raises Lost, and what `Ways.sleep` raises to end this process earlier.
+    """
     store, prefix = engine.journal.store, engine.journal.prefix
     handed = [held]
 
@@ -337,11 +462,11 @@ def _to_the_end(engine: Engine, held: lock.Held, begin: Callable[[], None]) -> O
     ended = outcome(engine.state, engine.sets)
     if engine.state.end:
         _release(store, prefix, handed[-1])
-    _finish(engine)
+    finish(engine)
     return ended
 
 
-def _finish(engine: Engine) -> None:
+def finish(engine: Engine) -> None:
     """Complete the copies of the journal, and report those that cannot be."""
     store, sets, prefix = engine.journal.store, engine.sets, engine.journal.prefix
     if not isinstance(store, Copied):

@@ -35,6 +35,12 @@ def missing(aws: Aws, wanted: Iterable[Upload]) -> tuple[Upload, ...]:
     return tuple(u for u, known in zip(every, there, strict=True) if not known)
 
 
+def upload(aws: Aws, one: Upload) -> None:
+    """Upload an artifact to its bucket; TemplateError where its file has changed."""
+    bucket, kind = ArtifactBucket(aws, one.target), "application/octet-stream"
+    bucket.put(one.artifact.key, content(one.artifact), kind=kind)
+
+
 def contents(known: Mapping[str, Artifact]) -> Content:
     """Return the function that returns the bytes of an artifact by its key; it raises
     TemplateError for one that is not `known` here."""
