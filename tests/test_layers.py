@@ -48,7 +48,7 @@ LOCAL_ROOMS: dict[str, set[str]] = {
     "wire": set(),
     "faults": {"wire"},
     "permissions": set(),
-    "services": {"state", "wire"},
+    "services": {"faults", "permissions", "state", "wire"},
     "cloudformation": {"accounts", "faults", "permissions", "services", "wire"},
     "resources": {"cloudformation", "services"},
     "live": {"resources"},

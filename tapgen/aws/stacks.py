@@ -11,12 +11,16 @@ from datetime import datetime
 from itertools import takewhile
 from typing import Any
 
+from tapgen.aws.artifact_bucket import ArtifactBucket
 from tapgen.aws.session import ATTEMPTS, Aws, ask, one_line, pages
 from tapgen.errors import AwsError, NotFound, RolloutError, TemplateError
 from tapgen.frozen import dataclass
-from tapgen.model import Target
+from tapgen.model import Target, digest
 from tapgen.template import nested
 from tapgen.template.parameters import complete
+
+MAX_BODY = 51_200
+"""Bytes of TemplateBody (API reference, CreateStack, CreateStackSet)."""
 
 _ONLY_DELETE = (
     "ROLLBACK_COMPLETE",
@@ -104,12 +108,13 @@ def deploy(
     """Create or update a stack and wait for it; return whether it changed.
 
     `there` is its present template, where the caller has read it: then a stack that is as
-    it should be needs no update to find that out.
+    it should be needs no update to find that out. A template that is too large for a
+    request is given by its URL in the target's artifact bucket.
 
     Raises AwsError with the first failed resource when CloudFormation rolls back.
     """
     client = aws.client("cloudformation", target)
-    request = {
+    request: dict[str, Any] = {
         "StackName": name,
         "TemplateBody": template,
         "Parameters": _pairs(parameters or {}, "ParameterKey", "ParameterValue"),
@@ -122,6 +127,10 @@ def deploy(
         found["StackStatus"] = _settled(client, found["StackId"], sleep)
     elif found and there and _is_so(found, there, request):
         return False
+    if len(template.encode()) > MAX_BODY:
+        del request["TemplateBody"]
+        key = f"templates/{digest(template).removeprefix('sha256:')}.json"
+        request["TemplateURL"] = ArtifactBucket(aws, target).put(key, template.encode())
     if found and found["StackStatus"] in _ONLY_DELETE:
         # A stack whose creation failed can only be deleted (CloudFormation user
         # guide, "Stack status codes").

@@ -43,7 +43,7 @@ from tapgen.model import (
     digest,
 )
 
-MAX_BODY = 51_200  # bytes of TemplateBody (API reference, CreateStackSet)
+MAX_BODY = stacks.MAX_BODY
 MAX_OBJECT = 1_048_576  # bytes of the object behind TemplateURL
 IMPORTED = 10  # stacks in one call (API reference, ImportStacksToStackSet)
 

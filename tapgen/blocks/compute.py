@@ -233,7 +233,7 @@ def function(
             Timeout=timeout,
             Environment=awslambda.Environment(Variables=dict(environment)),
             KmsKeyArn=key_arn,
-            LoggingConfig=_Logging(
+            LoggingConfig=JsonLogging(
                 LogFormat="JSON",
                 LogGroup=Ref(group),
                 ApplicationLogLevel="INFO",
@@ -246,7 +246,7 @@ def function(
     )
 
 
-class _Logging(awslambda.LoggingConfig):  # type: ignore[misc]
+class JsonLogging(awslambda.LoggingConfig):  # type: ignore[misc]
     """Troposphere's class lacks the log format: a type of the same name hides it."""
 
     props = {**awslambda.LoggingConfig.props, "LogFormat": (str, True)}

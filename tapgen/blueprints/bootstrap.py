@@ -81,7 +81,7 @@ from tapgen.system import templates_out
 ADMINISTRATION_ROLE = "tapgen-administration-${AWS::Region}"
 _ADMINISTRATIONS = "role/tapgen-administration-*"
 
-_BUCKET = "tapgen-artifacts-${AWS::AccountId}-${AWS::Region}"
+BUCKET = "tapgen-artifacts-${AWS::AccountId}-${AWS::Region}"
 
 # The regions that are enabled by default. The list is closed: regions launched after 20
 # March 2019 are opt-in (AWS General Reference, "Managing AWS Regions").
@@ -243,7 +243,7 @@ def administration() -> str:
     template.add_output(
         [
             Output("AdministrationRoleArn", Value=GetAtt(role, "Arn")),
-            Output("ArtifactBucket", Value=names.sub(_BUCKET)),
+            Output("ArtifactBucket", Value=names.sub(BUCKET)),
             Output("TrustedServices", Value=Join(",", Ref(services))),
         ]
     )
@@ -256,7 +256,7 @@ def artifacts() -> str:
     region."""
     template = _start("tapgen: artifact bucket")
     _artifact_bucket(template)
-    template.add_output(Output("ArtifactBucket", Value=names.sub(_BUCKET)))
+    template.add_output(Output("ArtifactBucket", Value=names.sub(BUCKET)))
     return templates_out.render(encoding.data(template), ours=True)
 
 
@@ -264,7 +264,7 @@ def _artifact_bucket(template: Template) -> None:
     storage.bucket(
         template,
         "ArtifactBucket",
-        name=_BUCKET,
+        name=BUCKET,
         purpose="tapgen-artifacts",
         # S3-managed keys, not KMS: journals and snapshots must stay readable when a
         # rollout breaks a key or its policy.
@@ -375,7 +375,7 @@ def target(
             )
         )
     name = f"tapgen-{system}-${{EnvironmentSuffix}}"
-    documents = _packed(execution.statements(system, scope, types, passed_to))
+    documents = packed(execution.statements(system, scope, types, passed_to))
     if len(documents) > _POLICIES_PER_ROLE:
         raise BlueprintError(
             f"{system}: the execution role would need {len(documents)} managed "
@@ -486,7 +486,7 @@ def _reading(
 ) -> list[iam.ManagedPolicy]:
     """Add what CloudFormation reads as the operator role when it looks for names that are
     taken (user guide, "Validate stack deployments")."""
-    documents = _packed(execution.reading(system, scope, types))
+    documents = packed(execution.reading(system, scope, types))
     return [
         template.add_resource(
             iam.ManagedPolicy(
@@ -641,7 +641,7 @@ def _size(statement: Statement) -> int:
     return _EMPTY + size(encoding.plain(statement))
 
 
-def _packed(statements: Iterable[Statement]) -> list[PolicyDocument]:
+def packed(statements: Iterable[Statement]) -> list[PolicyDocument]:
     """Pack the statements, in order, into as few managed policies as possible."""
     documents: list[list[Statement]] = [[]]
     used = _EMPTY

@@ -100,13 +100,7 @@ class Environment:
 
 def planning(prefix: str) -> Iterator[Statement]:
     """Allow what `tapgen plan` and `tapgen verify` call as the caller."""
-    own = [
-        names.arn("cloudformation", f"stack/{start}{prefix}-*", region="*")
-        for start in ("StackSet-", STACKS_IN_REVIEW)
-    ]
-    sets = names.arn("cloudformation", f"stackset/{prefix}-*", region="*")
-    yield security.statement("ReadStackSets", _READ, [sets])
-    yield security.statement("ReadStacks", bootstrap.OPERATOR_ACTIONS, own)
+    yield from reading(prefix)
     yield security.statement(
         "ReadWhereNoResourceCanBeNamed",
         [
@@ -119,36 +113,51 @@ def planning(prefix: str) -> Iterator[Statement]:
         ],
         ["*"],
     )
+
+
+def reading(*prefixes: str) -> Iterator[Statement]:
+    """Allow reading what is of some systems: stack sets, stacks, roles and journals."""
+    own = [
+        names.arn("cloudformation", f"stack/{start}{prefix}-*", region="*")
+        for prefix in prefixes
+        for start in ("StackSet-", STACKS_IN_REVIEW)
+    ]
+    sets = [
+        names.arn("cloudformation", f"stackset/{prefix}-*", region="*")
+        for prefix in prefixes
+    ]
+    operators = [
+        names.arn("iam", f"role/tapgen-{prefix}-operator", region="", account="*")
+        for prefix in prefixes
+    ]
+    yield security.statement("ReadStackSets", _READ, sets)
+    yield security.statement("ReadStacks", bootstrap.OPERATOR_ACTIONS, own)
     yield security.statement(
         "ReadRoles",
         [iam.GetRole],
         [names.arn("iam", "role/tapgen-*", region="")],
     )
-    yield security.statement(
-        "ActAsOperator",
-        [sts.AssumeRole],
-        [names.arn("iam", f"role/tapgen-{prefix}-operator", region="", account="*")],
-    )
+    yield security.statement("ActAsOperator", [sts.AssumeRole], operators)
     yield security.statement("ListJournals", [s3.ListBucket], [_BUCKETS])
-    yield security.statement("ReadJournals", [s3.GetObject], _objects(prefix))
+    yield security.statement("ReadJournals", [s3.GetObject], _objects(prefixes))
 
 
-def _objects(prefix: str) -> list[str]:
-    """Return the objects in artifact buckets that are of a system, and templates and files
-    by their content."""
+def _objects(prefixes: Iterable[str]) -> list[str]:
+    """Return the objects in artifact buckets that are of some systems, and templates and
+    files by their content."""
     own = ("runs/{}/*", "snapshots/{}/*", "overrides/{}-*", "leftovers/{}.json")
-    keys = [one.format(prefix) for one in own]
+    keys = [one.format(prefix) for prefix in prefixes for one in own]
     return [f"{_BUCKETS}/{key}" for key in (*keys, "artifacts/*", "templates/*")]
 
 
-def deploying(prefix: str) -> Iterator[Statement]:
+def deploying(*prefixes: str) -> Iterator[Statement]:
     """Allow what `tapgen rollout` and `tapgen rollback` call besides."""
-    own = names.arn("cloudformation", f"stack/StackSet-{prefix}-*", region="*")
     yield security.statement(
         "ChangeStackSets",
         _CHANGE,
         [
             names.arn("cloudformation", f"{kind}/{prefix}-*", region="*")
+            for prefix in prefixes
             for kind in ("stackset", "stackset-target")
         ]
         + [names.arn("cloudformation", "type/resource/*", region="*", account="*")],
@@ -160,7 +169,10 @@ def deploying(prefix: str) -> Iterator[Statement]:
             cloudformation.DeleteChangeSet,
             cloudformation.DescribeChangeSet,
         ],
-        [own],
+        [
+            names.arn("cloudformation", f"stack/StackSet-{prefix}-*", region="*")
+            for prefix in prefixes
+        ],
         StringLike({"cloudformation:ChangeSetName": f"{CHANGE_SETS}*"}),
     )
     yield security.statement(
@@ -169,7 +181,7 @@ def deploying(prefix: str) -> Iterator[Statement]:
         [names.arn("iam", "role/tapgen-administration-*", region="")],
         StringEquals({"iam:PassedToService": "cloudformation.amazonaws.com"}),
     )
-    yield security.statement("WriteJournals", [s3.PutObject], _objects(prefix))
+    yield security.statement("WriteJournals", [s3.PutObject], _objects(prefixes))
 
 
 # -- GitHub --------------------------------------------------------------------------

@@ -47,6 +47,8 @@ Effects:
   unavailable  one service or all are down until the fault is cleared
   expired      the credentials have expired
   denied       no policy allows the call
+  kill         the process of the function that makes the call is killed, --when before or
+               after the work; its caller gets the --reason
 
 \b
 Examples:
@@ -56,6 +58,7 @@ Examples:
   tapgen local fault add delay --seconds 5 --type AWS::S3::Bucket
   tapgen local fault add unavailable --service s3 --region us-east-2
   tapgen local fault add error --service dynamodb --probability 0.1 --seed 7
+  tapgen local fault add kill --service s3 --action PutObject --nth 5
   tapgen local fault add --file bad_day.yaml
 """
 
@@ -253,7 +256,7 @@ def _texts(*names: str) -> Callable[[Any], Any]:
 @click.option("--seed", metavar="N", help="Seed: makes --probability repeatable.")
 @click.option("--reason", metavar="TEXT", help="Error message.")
 @click.option("--seconds", metavar="N", help="Length of a delay.")
-@click.option("--when", metavar="before|after", help="When a cut happens [before].")
+@click.option("--when", metavar="before|after", help="When a cut or kill happens [before].")
 @click.option("--status", metavar="N", help="HTTP status of an error [500].")
 @click.option("--code", metavar="CODE", help="AWS error code of an error.")
 @click.option(

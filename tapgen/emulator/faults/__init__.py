@@ -19,4 +19,7 @@ one effect on them. A key that is left out matches everything; names may have wi
               unavailable   a service, or every service, is unavailable
               expired       the credentials have expired
               denied        no policy allows the call
+              kill          the process of the function that makes the call is killed,
+                            `when` before or after the work was done; its caller gets the
+                            `reason`
 """

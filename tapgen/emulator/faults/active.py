@@ -101,17 +101,24 @@ class Faults:
         delays goes on at once."""
         return any(active.fault is fault for active in self._active)
 
-    def on_call(self, call: Call) -> list[Fault]:
-        """Return the faults that hit a call: delays, then at most one other."""
+    def on_call(self, call: Call, *, of_function: bool = False) -> list[Fault]:
+        """Return the faults that hit a call: delays, then at most one other.
+
+        `of_function` says that the process of a function makes it, which can be killed.
+        """
         at = {
             "action": call.action,
             "account": call.account,
             "region": call.region,
             "stack_set": call.stack_set,
         }
-        return self._firing(
-            lambda f: not f.on_resources and _meets(f, at, call.services)
-        )
+
+        def concerns(fault: Fault) -> bool:
+            if fault.on_resources or fault.effect == "kill" and not of_function:
+                return False
+            return _meets(fault, at, call.services)
+
+        return self._firing(concerns)
 
     def on_resource(
         self, place: Place, stack: str, logical_id: str, type_: str, action: str

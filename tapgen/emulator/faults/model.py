@@ -14,6 +14,7 @@ EFFECTS = (
     "unavailable",
     "expired",
     "denied",
+    "kill",
 )
 NAMES = (
     "service",
@@ -35,6 +36,7 @@ OPTIONS: Mapping[str, tuple[str, ...]] = {
     "unavailable": ("reason",),
     "expired": ("reason",),
     "denied": ("reason",),
+    "kill": ("when", "reason"),
 }
 """What each effect takes beside `match`."""
 GLOBAL = frozenset({"iam", "organizations", "sts"})

@@ -188,7 +188,7 @@ def _options(effect: str, given: Mapping[str, Any]) -> dict[str, Any]:
     }
     if effect == "delay" and "seconds" not in options:
         raise FaultError(f"delay needs seconds, a number from 0 to {LONGEST}")
-    if effect == "cut":
+    if effect in ("cut", "kill"):
         options.setdefault("when", "before")
     if effect == "error":
         status = options.setdefault("status", 500)

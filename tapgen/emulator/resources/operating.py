@@ -17,12 +17,13 @@ from tapgen.emulator.resources.kinds import (
     dropped_tags,
     tag_list,
 )
-from tapgen.emulator.services import costs, documents, experiments
+from tapgen.emulator.services import automations, costs, documents, experiments
 
 
 def kinds() -> list[Kind]:
     """Return the kinds of this module, and install their services."""
     documents.install()
+    automations.install()
     experiments.SERVICE.install()
     costs.SERVICE.install()
     return [

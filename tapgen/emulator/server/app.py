@@ -31,6 +31,7 @@ from tapgen.emulator.server.proof import (
     proof,
 )
 from tapgen.emulator.services import clock
+from tapgen.emulator.services.patches import function_processes
 from tapgen.emulator.stacksets.actions import Engine
 from tapgen.emulator.state import tracked
 from tapgen.emulator.wire import connection, guard, protocols, query_protocol
@@ -284,12 +285,15 @@ class Embedded:
                 return
             body, receive = found, _again(found, receive)
         call = protocols.identify(scope, signed, await self._account(signed), body)
-        for fault in self.faults.on_call(call):
+        of_function = function_processes.is_function(signed.key)
+        for fault in self.faults.on_call(call, of_function=of_function):
             if fault.effect == "delay":
                 await self._delay(fault)
-            elif fault.effect == "cut":
+            elif fault.effect in ("cut", "kill"):
                 if fault.when == "after":
                     await self._serve(scope, receive, _nowhere)
+                if fault.effect == "kill":
+                    function_processes.kill(signed.key, fault.reason)
                 connection.cut()
                 return
             else:

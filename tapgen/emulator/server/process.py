@@ -163,6 +163,7 @@ async def _serve(
     from tapgen.emulator.server.app import Embedded
     from tapgen.emulator.server.preload import warm_up
     from tapgen.emulator.services import clock, reach
+    from tapgen.emulator.services.patches import state_machines
     from tapgen.emulator.stacksets.actions import Engine
     from tapgen.emulator.wire import connection
     from tapgen.emulator.wire.inner import Inner, Place
@@ -190,6 +191,7 @@ async def _serve(
         denied_calls.apply(calls)
     replacing_updates.apply(replaces or replacing_updates.unknown)
     provisioning.apply(faults)
+    state_machines.know(faults.on_call)
     reach.know(lambda a, r, service: unavailable(Place(a, r), service) is None)
     nested.apply()
     macros.apply()

@@ -3,5 +3,5 @@
 `registry` registers the added services (`accelerators`, `costs`, `documents`,
 `experiments`) as ministack registers its own; `patches/` has one file for each
 correction. `clock` is the time that rehearsals can move, `behaviours` the list of what AWS
-does as time goes by. May use `state/` and `wire/`. Begin reading at `registry`.
+does as time goes by. May use `faults/`, `permissions/`, `state/` and `wire/`. Begin reading at `registry`.
 """

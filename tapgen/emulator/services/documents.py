@@ -1,6 +1,6 @@
 """Documents of Systems Manager, which ministack lacks, with all their versions.
 
-They are not run: an automation needs the services that it calls, and a person.
+`automations` runs those that call services and functions.
 https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_CreateDocument.html
 """
 
@@ -86,7 +86,7 @@ def _found(name: str) -> Record:
     return record
 
 
-def _content(kind: str, given: Record) -> str:
+def _checked(kind: str, given: Record) -> str:
     """The content, which must be that of a document of its kind."""
     text = str(given.get("Content", ""))
     try:
@@ -117,7 +117,7 @@ def _create(given: Record) -> Record:
         "Type": kind,
         "Format": given.get("DocumentFormat", "JSON"),
         "Created": time.time(),
-        "Versions": [_content(kind, given)],
+        "Versions": [_checked(kind, given)],
         "Default": 1,
         "Tags": {tag["Key"]: tag["Value"] for tag in given.get("Tags", [])},
     }
@@ -141,6 +141,12 @@ def _description(record: Record) -> Record:
         "Status": "Active",
         "Tags": [{"Key": k, "Value": v} for k, v in record["Tags"].items()],
     }
+
+
+def content(name: str) -> Record:
+    """Return what GetDocument answers for the default version. Refusal for an unknown
+    name."""
+    return _get({"Name": name})
 
 
 def _describe(given: Record) -> Record:
@@ -167,7 +173,7 @@ def _get(given: Record) -> Record:
 
 def _update(given: Record) -> Record:
     record = _found(given["Name"])
-    content = _content(record["Type"], given)
+    content = _checked(record["Type"], given)
     if content in record["Versions"]:
         raise Refusal(
             "DuplicateDocumentContent",

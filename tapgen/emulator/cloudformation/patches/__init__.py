@@ -61,7 +61,7 @@ from tapgen.emulator.permissions import (
     resource_policies,
     stack_roles,
 )
-from tapgen.emulator.services import documents
+from tapgen.emulator.services import automations, documents
 from tapgen.emulator.services import patches as services
 from tapgen.emulator.services import registry
 from tapgen.emulator.wire import guard
@@ -139,6 +139,7 @@ def check() -> list[str]:
             stack_roles,
             validations,
             taken_names,
+            automations,
             documents,
             registry,
             guard,

@@ -5,11 +5,16 @@ answers custom resources on a plain port only. On AWS a function gets the variab
 Lambda defines (Lambda guide, "Defined runtime environment variables") and its own, and
 helpers answer a custom resource by HTTPS, without looking at a port
 (aws-cloudformation/custom-resource-helper, utils.py).
+
+Where permissions are checked, a function calls as its role, and each process has keys of
+its own: so it is known which one makes a call, and a fault can kill it.
 """
 
 from __future__ import annotations
 
 import os
+import re
+import secrets
 import shutil
 import subprocess
 import threading
@@ -19,14 +24,25 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+from tapgen.emulator.permissions.enforcing import ENFORCEMENT
 from tapgen.emulator.services import node_sdk
 
 _RUNTIME = "ministack.core.lambda_runtime"
 _LAMBDA = "ministack.services.lambda_svc"
 
 PRIVATE: Mapping[str, Mapping[str, tuple[str, ...] | None]] = {
-    _RUNTIME: {"Worker": None, "_PYTHON_WORKER_SCRIPT": None, "subprocess": None},
-    _LAMBDA: {"_provided_worker_env": ("config", "code_dir", "port")},
+    _RUNTIME: {
+        "Worker": None,
+        "_PYTHON_WORKER_SCRIPT": None,
+        "execution_credentials": ("config",),
+        "subprocess": None,
+    },
+    _LAMBDA: {
+        "_execute_function_warm": ("func", "event", "request_id"),
+        "_provided_worker_env": ("config", "code_dir", "port"),
+        "execution_credentials": ("config",),
+    },
+    "ministack.services.sts": {"register_session": ("access_key", "session")},
 }
 """Private names of ministack used here, as `private_names` describes them."""
 
@@ -78,6 +94,16 @@ _reach_the_gateway(PORT)
 
 _spawning = threading.local()
 
+# Access key → the worker whose process has it.
+_processes: dict[str, Any] = {}
+
+# What Lambda says of a process that has ended by itself.
+# https://docs.aws.amazon.com/lambda/latest/dg/troubleshooting-invocation.html
+_KILLED = "Error: Runtime exited with error: signal: killed"
+_EXITED = "Runtime.ExitError"
+# What ministack says of it.
+_DIED = re.compile("Worker process died")
+
 
 def apply() -> None:
     """Give functions what Lambda gives them, and let their answers arrive."""
@@ -89,6 +115,11 @@ def apply() -> None:
         runtime._PYTHON_WORKER_SCRIPT = prelude + runtime._PYTHON_WORKER_SCRIPT
     runtime.subprocess = SimpleNamespace(**{**vars(subprocess), "Popen": _start})
     runtime.Worker._spawn = _remembering(runtime.Worker._spawn)
+    runtime.Worker.invoke = _saying_why(runtime.Worker.invoke)
+    functions._execute_function_warm = _named(functions._execute_function_warm)
+    usual = runtime.execution_credentials
+    for module in (runtime, functions):
+        module.execution_credentials = lambda config: _credentials(config, usual)
     given = functions._provided_worker_env
 
     def provided(config: Any, code_dir: str, port: int) -> dict[str, str]:
@@ -101,13 +132,95 @@ def _remembering(spawn: Any) -> Any:
     """Let the start of a worker's process know the function's configuration."""
 
     def remembering(worker: Any) -> None:
-        _spawning.config = worker.config
+        _spawning.config, _spawning.worker = worker.config, worker
         try:
             spawn(worker)
         finally:
-            del _spawning.config
+            del _spawning.config, _spawning.worker
 
     return remembering
+
+
+# Who it is ---------------------------------------------------------------------------
+
+
+def _credentials(config: Mapping[str, Any], usual: Any) -> dict[str, str]:
+    """Return keys of the function's role; those of the account, as `usual`, where nobody
+    is checked or there is no such role."""
+    arn = str(config.get("Role", ""))
+    account = arn.split(":")[4] if arn.count(":") > 4 else ""
+    role, name = arn.rpartition("/")[2], str(config.get("FunctionName", "function"))
+    if not (ENFORCEMENT.checks and ENFORCEMENT.roles.exists(account, role)):
+        found: dict[str, str] = usual(config)
+        return found
+    key = f"ASIA{secrets.token_hex(8).upper()}"
+    secret, token = secrets.token_hex(20), secrets.token_hex(32)
+    import_module("ministack.services.sts").register_session(
+        key,
+        {
+            "Arn": f"arn:aws:sts::{account}:assumed-role/{role}/{name}",
+            "UserId": f"{role}:{name}",
+            "SecretAccessKey": secret,
+            "SessionToken": token,
+        },
+    )
+    worker = getattr(_spawning, "worker", None)
+    if worker is not None:
+        for former in [k for k, w in _processes.items() if w is worker]:
+            del _processes[former]
+        _processes[key] = worker
+    return {
+        "AWS_ACCESS_KEY_ID": key,
+        "AWS_SECRET_ACCESS_KEY": secret,
+        "AWS_SESSION_TOKEN": token,
+    }
+
+
+def is_function(key: str) -> bool:
+    """Whether an access key is that of a function's process."""
+    return key in _processes
+
+
+def kill(key: str, reason: str | None = None) -> None:
+    """Kill the process of a function by its access key. Its caller gets `reason`: such as
+    "Task timed out after 900.00 seconds" for a timeout, by default that it was killed."""
+    worker = _processes.get(key)
+    process = worker._proc if worker is not None else None
+    if process is not None:
+        worker.tapgen_killed = reason or _KILLED
+        process.kill()
+
+
+def _saying_why(invoke: Any) -> Any:
+    """Let the answer of a process that was killed say so."""
+
+    def saying_why(worker: Any, *given: Any, **named: Any) -> Any:
+        worker.tapgen_killed = ""
+        result = invoke(worker, *given, **named)
+        if _DIED.fullmatch(str(result.get("error", ""))):
+            if worker._proc is not None:
+                worker._proc.wait()  # the next call starts another one
+            result = {**result, "error": worker.tapgen_killed or _KILLED}
+        return result
+
+    return saying_why
+
+
+def _named(execute: Any) -> Any:
+    """Name the error of a process that has ended as Lambda does."""
+
+    def named(func: Any, event: Any, request_id: str) -> Any:
+        result = execute(func, event, request_id)
+        body = result.get("body")
+        if result.get("error") and isinstance(body, dict):
+            if "Runtime exited" in str(body.get("errorMessage")):
+                body["errorType"] = _EXITED
+        return result
+
+    return named
+
+
+# Its process -------------------------------------------------------------------------
 
 
 def _start(command: list[str], **given: Any) -> Any:

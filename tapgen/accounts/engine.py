@@ -1,0 +1,228 @@
+"""The rollout engine in AWS: deploy it, say what is deployed, take it away again.
+
+It is one stack in the administration account and region, for all systems that are
+administered there and that were admitted: `deploy` adds a system, `remove` takes it off,
+and with the last one the stack. What runs in its function is given by the caller.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Mapping
+
+from tapgen.accounts import roles
+from tapgen.aws import executions, stacks
+from tapgen.aws.artifact_bucket import ArtifactBucket
+from tapgen.aws.session import Aws
+from tapgen.blueprints import engine as blueprint
+from tapgen.errors import AwsError, RolloutError
+from tapgen.frozen import dataclass
+from tapgen.model import System, Target
+
+STACK = blueprint.STACK
+_CAPABILITIES = ("CAPABILITY_NAMED_IAM",)
+_TAGS = {"ManagedBy": "tapgen"}
+
+
+@dataclass(frozen=True)
+class Package:
+    """What runs in the function: a zip, and the newest format of journals that it reads."""
+
+    body: bytes
+    format: int
+
+    @property
+    def key(self) -> str:
+        """Its key in the artifact bucket: the same code has the same key."""
+        return f"artifacts/{hashlib.sha256(self.body).hexdigest()}.zip"
+
+
+@dataclass(frozen=True)
+class Engine:
+    """The engine as it is deployed.
+
+    `state_machine` and `topic` are ARNs, `function` is a name, `code` the key of its
+    code, `format` the newest format of journals that it reads, `systems` the prefixes of
+    those it may run. `approve_url` is the page in the console where a gate is approved,
+    `approvers` the ARN of the policy of people who may, and `notify` an e-mail address,
+    empty for none.
+    """
+
+    state_machine: str
+    function: str
+    topic: str
+    code: str
+    format: int
+    systems: frozenset[str]
+    approve_url: str
+    approvers: str
+    notify: str = ""
+
+
+def deployed(aws: Aws, admin: Target) -> Engine | None:
+    """Return the engine of an administration account and region; None where there is none,
+    or its stack was never complete. Raises AwsError where nobody answers."""
+    found = stacks.described(aws, admin, STACK)
+    if found is None or "StateMachineArn" not in found.outputs:
+        return None
+    has = found.outputs
+    return Engine(
+        has["StateMachineArn"],
+        has["FunctionName"],
+        has["TopicArn"],
+        has["Code"],
+        int(has["Format"]),
+        frozenset(filter(None, has["Systems"].split(","))),
+        has["ApproveUrl"],
+        has["ApproversPolicyArn"],
+        found.plain.get("AlertEmail", ""),
+    )
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """The stack as it is to be: its template and parameters, and what that changes, a line
+    for each resource and value; none where it is so already."""
+
+    template: str
+    parameters: Mapping[str, str]
+    changes: tuple[str, ...]
+
+
+def wanted(
+    aws: Aws, system: System, package: Package, notify: str | None = None
+) -> Wanted:
+    """Return what `deploy` would make of a resolved system's engine.
+
+    `notify` is the address that gets its messages, None for the one that there is.
+    Raises AwsError, and BlueprintError for more systems than a role can serve.
+    """
+    there = deployed(aws, system.admin)
+    systems = (there.systems if there else frozenset()) | {system.prefix}
+    address = (there.notify if there else "") if notify is None else notify
+    parameters = {
+        "AlertEmail": address,
+        "CodeKey": package.key,
+        "JournalFormat": str(package.format),
+    }
+    return _wanted(aws, system.admin, frozenset(systems), parameters)
+
+
+def _wanted(
+    aws: Aws, admin: Target, systems: frozenset[str], parameters: Mapping[str, str]
+) -> Wanted:
+    text = roles.compact(blueprint.template(systems))
+    before = stacks.template(aws, admin, STACK)
+    described = stacks.described(aws, admin, STACK) if before else None
+    values = described.plain if described else {}
+    lines = [*_resources(before or "{}", text), *_values(values, parameters)]
+    return Wanted(text, parameters, tuple(lines))
+
+
+def _resources(before: str, after: str) -> Iterator[str]:
+    was, now = (json.loads(text).get("Resources", {}) for text in (before, after))
+    for name in sorted({*was, *now}):
+        old, new = was.get(name), now.get(name)
+        if old == new:
+            continue
+        verb = "create" if old is None else "delete" if new is None else "change"
+        yield f"{verb} {name} ({(new or old)['Type']})"
+
+
+def _values(was: Mapping[str, str], now: Mapping[str, str]) -> Iterator[str]:
+    for name, value in sorted(now.items()):
+        if was.get(name, "") != value:
+            before = f"{was[name]} → " if was.get(name) else ""
+            yield f"{name}: {before}{value or 'none'}"
+
+
+def deploy(aws: Aws, admin: Target, package: Package, wanted: Wanted) -> bool:
+    """Upload the code where it is missing, and make the stack as wanted; return whether it
+    has changed. A run that is open goes on with the new code at its next turn.
+
+    Raises AwsError, with the first failed resource when the stack cannot be deployed.
+    """
+    bucket = ArtifactBucket(aws, admin)
+    if not bucket.has(package.key):
+        bucket.put(package.key, package.body, kind="application/zip")
+    return _deploy(aws, admin, wanted)
+
+
+def _deploy(aws: Aws, admin: Target, wanted: Wanted) -> bool:
+    return stacks.deploy(
+        aws,
+        admin,
+        STACK,
+        wanted.template,
+        parameters=wanted.parameters,
+        capabilities=_CAPABILITIES,
+        tags=_TAGS,
+        there=stacks.template(aws, admin, STACK),
+    )
+
+
+def held(aws: Aws, admin: Target, prefix: str, machine: str) -> Iterator[str]:
+    """Yield the runs of a system that the state machine advances now."""
+    for one in executions.running(aws, admin, machine):
+        if one.given.get("system") == prefix:
+            yield str(one.given.get("run", one.name))
+
+
+def remove(
+    aws: Aws,
+    system: System,
+    on_event: Callable[[str], None] = lambda line: None,
+) -> list[str]:
+    """Take a resolved system off the engine, and with the last one delete the stack;
+    return the changed stacks. The code stays in the artifact bucket.
+
+    Raises RolloutError while the engine advances a run of the system, AwsError when the
+    stack cannot be changed or deleted.
+    """
+    admin, prefix = system.admin, system.prefix
+    there = deployed(aws, admin)
+    if there is None:
+        if not stacks.exists(aws, admin, STACK):
+            return []
+        stacks.remove(aws, admin, STACK)  # what a creation that failed has left
+        return [STACK]
+    if prefix not in there.systems:
+        return []
+    if runs := [*held(aws, admin, prefix, there.state_machine)]:
+        raise RolloutError(
+            f"{prefix}: the engine advances run {', '.join(runs)}; wait until it has "
+            f"ended, stop it (tapgen stop {system.name}), or go on with it here "
+            f"(tapgen resume {system.name} --engine local), then remove the engine again"
+        )
+    left = there.systems - {prefix}
+    if left:
+        on_event(f"the engine stays for {', '.join(sorted(left))}")
+        found = stacks.described(aws, admin, STACK)
+        parameters = dict(found.plain) if found else {}
+        changed = _deploy(aws, admin, _wanted(aws, admin, left, parameters))
+        return [STACK] if changed else []
+    stacks.remove(aws, admin, STACK)
+    return [STACK]
+
+
+def differs(there: Engine, package: Package) -> str:
+    """Say how the deployed code differs from the given one; nothing where it does not."""
+    if there.format != package.format:
+        return (
+            f"it reads journals up to format {there.format}, this tapgen writes format "
+            f"{package.format}"
+        )
+    return "" if there.code == package.key else "its code is of another tapgen"
+
+
+def refuse_elsewhere(aws: Aws, admin: Target) -> None:
+    """Raise AwsError where the caller is not in the administration account: only there the
+    stack can be changed."""
+    if aws.account != admin.account:
+        raise AwsError(
+            "cloudformation:CreateStack",
+            "AccessDenied",
+            f"the engine belongs to the administration account {admin.account}, and these "
+            f"credentials are of {aws.account}; use credentials of {admin.account}",
+        )
