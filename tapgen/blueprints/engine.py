@@ -65,7 +65,7 @@ _LOG_DAYS = 365
 _LOOKS = 10  # minutes
 _POLICIES = 10  # managed policies on a role, by default (IAM quotas)
 
-_BOUNDARY = f"tapgen-boundary-engine-${{AWS::Region}}"
+_BOUNDARY = "tapgen-boundary-engine-${AWS::Region}"
 _FUNCTION = names.arn("lambda", f"function:{NAME}")
 _MACHINE = names.arn("states", f"stateMachine:{NAME}")
 _TOPIC = names.arn("sns", NAME)
@@ -575,11 +575,7 @@ def _document(t: Template) -> Any:
         when=[
             security.own_account(),
             ArnLike(
-                {
-                    "aws:SourceArn": names.sub(
-                        names.arn("ssm", "automation-execution/*")
-                    )
-                }
+                {"aws:SourceArn": names.sub(names.arn("ssm", "automation-execution/*"))}
             ),
         ],
     )

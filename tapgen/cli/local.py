@@ -256,7 +256,9 @@ def _texts(*names: str) -> Callable[[Any], Any]:
 @click.option("--seed", metavar="N", help="Seed: makes --probability repeatable.")
 @click.option("--reason", metavar="TEXT", help="Error message.")
 @click.option("--seconds", metavar="N", help="Length of a delay.")
-@click.option("--when", metavar="before|after", help="When a cut or kill happens [before].")
+@click.option(
+    "--when", metavar="before|after", help="When a cut or kill happens [before]."
+)
 @click.option("--status", metavar="N", help="HTTP status of an error [500].")
 @click.option("--code", metavar="CODE", help="AWS error code of an error.")
 @click.option(

@@ -6,8 +6,8 @@ Lambda defines (Lambda guide, "Defined runtime environment variables") and its o
 helpers answer a custom resource by HTTPS, without looking at a port
 (aws-cloudformation/custom-resource-helper, utils.py).
 
-Where permissions are checked, a function calls as its role, and each process has keys of
-its own: so it is known which one makes a call, and a fault can kill it.
+A function calls as its role, and each process has keys of its own: so it is known which
+one makes a call, and a fault can kill it.
 """
 
 from __future__ import annotations
@@ -145,12 +145,12 @@ def _remembering(spawn: Any) -> Any:
 
 
 def _credentials(config: Mapping[str, Any], usual: Any) -> dict[str, str]:
-    """Return keys of the function's role; those of the account, as `usual`, where nobody
-    is checked or there is no such role."""
+    """Return keys of the function's role; those of the account, as `usual`, where there is
+    no such role."""
     arn = str(config.get("Role", ""))
     account = arn.split(":")[4] if arn.count(":") > 4 else ""
     role, name = arn.rpartition("/")[2], str(config.get("FunctionName", "function"))
-    if not (ENFORCEMENT.checks and ENFORCEMENT.roles.exists(account, role)):
+    if not ENFORCEMENT.roles.exists(account, role):
         found: dict[str, str] = usual(config)
         return found
     key = f"ASIA{secrets.token_hex(8).upper()}"
@@ -183,7 +183,8 @@ def is_function(key: str) -> bool:
 
 def kill(key: str, reason: str | None = None) -> None:
     """Kill the process of a function by its access key. Its caller gets `reason`: such as
-    "Task timed out after 900.00 seconds" for a timeout, by default that it was killed."""
+    "Task timed out after 900.00 seconds" for a timeout, by default that it was killed.
+    """
     worker = _processes.get(key)
     process = worker._proc if worker is not None else None
     if process is not None:

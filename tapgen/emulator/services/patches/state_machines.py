@@ -97,7 +97,9 @@ def _wait(seconds: float) -> None:
     execution = _running.get(threading.get_ident())
     end = clock.now() + seconds
     with _moved:
-        while clock.now() < end and not (execution and execution["status"] != "RUNNING"):
+        while clock.now() < end and not (
+            execution and execution["status"] != "RUNNING"
+        ):
             left = _LOOK if clock.stands() else min(_LOOK, end - clock.now())
             _moved.wait(max(left, 0.001))
 
