@@ -241,6 +241,7 @@ def _rollout(
         on_failure=shape.on_failure,
         gates=gates.read(shape.gates),
         patience=seconds(shape.patience),
+        engine=shape.engine,
         permissions_boundary=shape.permissions_boundary == "required",
     )
 

@@ -30,13 +30,24 @@ if TYPE_CHECKING:  # slow to import, and needed only to say what is wrong
 KNOWN = {"after", *GATE_KEYS, *(key for own in GATE_KEYS.values() for key in own)}
 
 
+NO_COMMAND = (
+    "a command cannot run in AWS, where the engine is (rollout.engine: aws); use a probe or "
+    "an approval, or set engine: local"
+)
+
+
 def check(root: Node, problems: Problems) -> None:
     """Report gates of no kind or of several, keys of another kind, and unknown parts."""
     gates = root.get("rollout", "gates")
+    engine = root.get("rollout", "engine")
+    in_aws = engine is not None and engine.value == "aws"
     for gate in gates.items if gates else ():
         if isinstance(gate.value, dict):
             _check_kind(gate, problems)
             _check_after(gate, root, problems)
+            command = gate.get("command")
+            if in_aws and command is not None:
+                wrong(problems, command, NO_COMMAND)
 
 
 def _check_kind(gate: Node, problems: Problems) -> None:

@@ -329,6 +329,11 @@ class RolloutShape(Shape):
         "within the permissions boundary that tapgen bootstrap creates, and the "
         "execution role can write no others. Roles of shipped blueprints always are.",
     )
+    engine: Literal["local", "aws"] = Field(
+        default="local",
+        description="What advances a rollout: the process that starts it, or the engine in "
+        "AWS that tapgen bootstrap --engine deploys.",
+    )
     patience: Duration = Field(
         default="10m",
         description="How long to go on trying while AWS, or one region, does not answer.",

@@ -310,6 +310,7 @@ class RolloutShape(Record):
         "on_failure",
         "gates",
         "permissions_boundary",
+        "engine",
         "patience",
     )
 
@@ -326,6 +327,7 @@ def check_rollout_shape(data: Any) -> RolloutShape:
             "on_failure",
             "gates",
             "permissions_boundary",
+            "engine",
             "patience",
         )
     }:
@@ -385,6 +387,13 @@ def check_rollout_shape(data: Any) -> RolloutShape:
         found.permissions_boundary = value
     else:
         found.permissions_boundary = "off"
+    if "engine" in data:
+        value = data["engine"]
+        if type(value) is not str or value not in ("local", "aws"):
+            raise Wrong
+        found.engine = value
+    else:
+        found.engine = "local"
     if "patience" in data:
         value = data["patience"]
         check_text(value)

@@ -60,6 +60,7 @@ class RolloutSettings:
     """The `rollout` block of a config: how to roll out, in which region order.
 
     `patience` is how many seconds a rollout goes on trying while AWS does not answer.
+    `engine` says what advances a rollout: the process that starts it, or the engine in AWS.
     With `permissions_boundary` every role that the templates create must be within the
     system's boundary.
     """
@@ -70,6 +71,7 @@ class RolloutSettings:
     on_failure: str = "rollback"  # rollback | stop
     gates: tuple[Gate, ...] = ()
     patience: float = 600.0
+    engine: str = "local"  # local | aws
     permissions_boundary: bool = False
 
     @property

@@ -230,6 +230,7 @@ def test_gates_are_read_with_their_defaults(load: Load) -> None:
     rollout = load(BASE + """\
 rollout:
   patience: 90s
+  engine: local
   gates:
     - {alarms: true}
     - {alarms: [errors, "5xx"], bake: 30s, after: wave}
@@ -259,6 +260,21 @@ rollout:
 def test_without_gates_a_rollout_waits_ten_minutes_for_aws(load: Load) -> None:
     rollout = load(BASE).rollout
     assert (rollout.gates, rollout.patience) == ((), 600)
+    assert rollout.engine == "local"
+
+
+def test_a_command_cannot_run_in_aws(load: Load) -> None:
+    settings = """\
+rollout:
+  engine: aws
+  gates:
+    - {approve: true}
+    - {command: [./test.sh]}
+"""
+    with pytest.raises(ConfigError) as caught:
+        load(BASE + settings)
+    assert "rollout.gates[1].command: a command cannot run in AWS" in str(caught.value)
+    assert load(BASE + "rollout: {engine: aws}\n").rollout.engine == "aws"
 
 
 @pytest.mark.parametrize("strategy", Strategy)
