@@ -10,6 +10,7 @@ import click
 from tapgen.cli import DONE
 from tapgen.cli.answers import answer_gates
 from tapgen.cli.common import Timings, aws_options, say, system_options
+from tapgen.cli.engine import waker
 from tapgen.cli.open_run import nearest, to_act
 from tapgen.cli.reach import reach_system
 from tapgen.cli.running import user
@@ -42,6 +43,8 @@ def approve_command(
     )
     to_act(reached)
     near = nearest(reached)
+    found = near.opened()
     for line in answer_gates(near, approved=not reject, by=user(), comment=comment):
         say(line)
+    waker(reached, found)()
     return DONE

@@ -263,7 +263,8 @@ def what_is_open(
 def ways_on(reached: Reached, found: Opened, *, running: bool) -> str:
     """Return the commands that go on with an open run, or stop one that a process runs."""
     if running:
-        return f"it goes on; stop it: {command_line('stop', reached)}"
+        where = " in AWS" if found.lock.engine else ""
+        return f"it goes on{where}; stop it: {command_line('stop', reached)}"
     line = command_line("resume", reached)
     undo = f"; undo it: {line} --back" if goes_back(found) else ""
     return f"continue it: {line}{undo}"
@@ -299,5 +300,6 @@ def _facts(found: Opened) -> dict[str, Any]:
         "host": held.host,
         "since": held.since,
         "progress": found.progress,
+        **({"engine": held.engine} if held.engine else {}),
         **({"to": found.state.opening["to"]} if found.state.opening.get("to") else {}),
     }

@@ -21,6 +21,13 @@ from tapgen.cli.common import (
     without_option,
 )
 from tapgen.cli.confirmation import require_account
+from tapgen.cli.engine import (
+    AWS,
+    engine_option,
+    resume_in_aws,
+    say_begun,
+    wait_option,
+)
 from tapgen.cli.move_admin import finish
 from tapgen.cli.open_run import away, say_not_needed, to_act
 from tapgen.cli.reach import Reached, command_line, reach_system
@@ -30,6 +37,7 @@ from tapgen.cli.running import (
     next_lines,
     resume_run,
 )
+from tapgen.cli.watch import follow
 
 if TYPE_CHECKING:  # slow to import
     from tapgen.rollout.opening import Opened
@@ -38,6 +46,7 @@ _EPILOG = """\b
 Examples:
   tapgen resume secure_network --local
   tapgen resume secure_network --local --back
+  tapgen resume secure_network --engine aws
 
 The plan that was agreed to counts, whatever the config says now: it is in the journal of
 the run, in the artifact bucket of the administration account. So any machine can resume
@@ -65,6 +74,8 @@ _VERBS = {"destroy": "deleted", "import": "imported", "repair": "repaired"}
 @click.option("--back", is_flag=True, help="Take back what the run has done.")
 @assume_role_option
 @without_option
+@engine_option
+@wait_option
 def resume_command(
     system: str | None,
     environment: str | None,
@@ -73,6 +84,8 @@ def resume_command(
     back: bool,
     assume_role: str | None,
     without: tuple[str, ...],
+    engine: str | None,
+    wait: bool,
     **aws_choice: Any,
 ) -> int:
     """Continue the open run of SYSTEM: a rollout, a deletion, a failover.
@@ -110,10 +123,33 @@ def resume_command(
     else:
         require_typed(near.away, without)
         say(near.words)
-    ended = resume_run(reached, found, back)
+    if found and (engine or (AWS if found.lock.engine else "local")) == AWS:
+        return _in_aws(reached, found, back, wait=wait, as_json=output == "json")
+    from_engine = engine == "local"
+    ended = resume_run(reached, found, back, from_engine)
     if isinstance(ended, int):
         return ended
     return _report(reached, ended, found, operates, as_json=output == "json")
+
+
+def _in_aws(
+    reached: Reached, found: Opened, back: bool, *, wait: bool, as_json: bool
+) -> int:
+    """Leave the run to the engine in AWS; return the exit code."""
+    from tapgen.rollout import opening
+
+    if found.lock.engine and opening.is_advanced(found) and not back:
+        say(f"run {found.lock.run} is advanced in AWS already ({found.lock.engine})")
+        begun: Any = found.lock.run, ""
+    else:
+        begun = resume_in_aws(reached, found, back)
+        if isinstance(begun, int):
+            return begun
+        if not wait:
+            say_begun(reached, *begun)
+    if as_json and not wait:
+        print_json({"outcome": None, "run": begun[0], "execution": begun[1] or None})
+    return follow(reached, begun[0], as_json=as_json) if wait else DONE
 
 
 def _report(

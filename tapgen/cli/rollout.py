@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from tapgen.cli import DONE, FAILED, PARTIAL
-from tapgen.cli.bootstrap import run_bootstrap
+from tapgen.cli.bootstrap import deploy_engine, run_bootstrap
 from tapgen.cli.common import (
     Timings,
     aws_options,
@@ -24,6 +24,14 @@ from tapgen.cli.common import (
     without_option,
 )
 from tapgen.cli.confirmation import confirm, require_account, require_terminal_or
+from tapgen.cli.engine import (
+    engine_option,
+    is_in_aws,
+    require_engine,
+    say_begun,
+    start_in_aws,
+    wait_option,
+)
 from tapgen.cli.lint import (
     breaks_policy,
     is_broken,
@@ -46,8 +54,10 @@ from tapgen.cli.running import (
     exit_code,
     next_lines,
     run_plan,
+    starter_of,
     wait_for_running,
 )
+from tapgen.cli.watch import follow
 from tapgen.errors import PlanError, RolloutError
 from tapgen.frozen import dataclass
 
@@ -59,8 +69,9 @@ Examples:
   tapgen rollout secure_network --local --html rollout.html
   tapgen rollout --plan plan.json --local --yes
   tapgen rollout secure_network --supersede 20260301t101500123z-1a2b3c
+  tapgen rollout secure_network --engine aws --yes --account 111111111111
 
-Exit codes: 0 done or nothing to do, 1 failed and nothing remains changed,
+Exit codes: 0 done, nothing to do, or left to AWS, 1 failed and nothing remains changed,
 3 partial (some stack sets changed, others did not), 130 interrupted.
 """
 
@@ -82,6 +93,8 @@ Exit codes: 0 done or nothing to do, 1 failed and nothing remains changed,
 )
 @supersede_option
 @without_option
+@engine_option
+@wait_option
 @policy_option
 @html_option
 def rollout_command(
@@ -96,6 +109,8 @@ def rollout_command(
     plan_file: Path | None,
     supersede: str | None,
     without: tuple[str, ...],
+    engine: str | None,
+    wait: bool,
     policy: str | None,
     html: Path | None,
     **aws_choice: Any,
@@ -104,7 +119,7 @@ def rollout_command(
 
     On a failure tapgen reports the resource that failed first and restores the changed
     stack sets (rollout.on_failure: rollback). What was interrupted stays open: continue
-    it with tapgen resume.
+    it with tapgen resume. With --engine aws it goes on in AWS, and this process ends.
     """
     from tapgen.report import saved
 
@@ -125,7 +140,9 @@ def rollout_command(
         administered(reached, "rollout", acts=True) as near,
     ):
         require_room(reached, near, "rollout", supersede)
-        shut = require_bootstrap(reached, clock)
+        in_aws = is_in_aws(reached, engine)
+        shut = require_bootstrap(reached, clock, engine=in_aws)
+        there = require_engine(reached) if in_aws else None
         wait_for_running(reached)
         read_stacks = saved_plan.read_stacks if saved_plan else False
         plan = make_plan(reached, clock, read_stacks=read_stacks, shut=shut)
@@ -145,6 +162,8 @@ def rollout_command(
             supersede=supersede,
             checked=checked,
             html=html,
+            engine=there,
+            wait=wait,
         ).carry_out(ahead, clock)
     if timings:
         clock.show()
@@ -156,7 +175,8 @@ class Rollout:
     """A plan that a command shows, lets the user confirm, and runs. `facts` are what its
     result as JSON has besides the plan and the outcome; `checked` waits for who checks the
     templates meanwhile. `html` is where the page goes, if one is wanted: that of the run,
-    or of the plan where it is not run."""
+    or of the plan where it is not run, or not here. `engine` is the one in AWS, None for
+    this process, and `wait` says to follow the run there."""
 
     reached: Reached
     plan: Any
@@ -170,6 +190,8 @@ class Rollout:
     facts: Mapping[str, Any] = field(default_factory=dict)
     checked: Callable[[], None] = lambda: None
     html: Path | None = None
+    engine: Any = None
+    wait: bool = False
 
     def carry_out(self, ahead: Any, clock: Timings, *, linted: bool = False) -> int:
         """Show the plan with its outlook, confirm, run it, show how it ended; return the
@@ -193,6 +215,8 @@ class Rollout:
                 if not lint_passes(plan.system, {s.stack_set for s in plan.steps}):
                     return FAILED
         confirm(self.yes, self.question)
+        if self.engine:
+            return self._leave_to_aws(ahead)
         with clock.stage(self.command):
             ended = run_plan(
                 self.reached,
@@ -221,14 +245,29 @@ class Rollout:
             planned = Planned(self.plan, ahead, self.allowed)
             page.write(self.html, page.about(self.reached, "Plan", planned=planned))
 
-    def _print(self, ended: Any) -> None:
+    def _leave_to_aws(self, ahead: Any) -> int:
+        """Start the run in AWS, and follow it where that is wanted; return the exit code."""
+        forecast = ahead.forecast if ahead else None
+        supersede, allowed = self.supersede, self.allowed
+        starter = starter_of(self.reached, self.command, supersede, allowed, forecast)
+        begun = start_in_aws(self.reached, self.plan, self.engine, starter)
+        if isinstance(begun, int):
+            return begun
+        run, execution = begun
+        self._write_plan(ahead)
+        if not self.wait:
+            say_begun(self.reached, run, execution)
+        self._print(None, {"run": run, "execution": execution})
+        return follow(self.reached, run) if self.wait else DONE
+
+    def _print(self, ended: Any, more: Mapping[str, Any] = {}) -> None:
         """Print the result as JSON, if that is wanted; None where nothing was run."""
         from tapgen.report import data
 
         if self.as_json:
             plan = data.plan(self.plan, self.allowed)
             outcome = data.outcome(ended) if ended else None
-            print_json({**self.facts, "plan": plan, "outcome": outcome})
+            print_json({**self.facts, "plan": plan, "outcome": outcome, **more})
 
 
 def _read(path: Path) -> str:
@@ -238,14 +277,19 @@ def _read(path: Path) -> str:
         raise PlanError(f"{path}: cannot be read ({error})") from None
 
 
-def require_bootstrap(reached: Reached, clock: Timings) -> frozenset[str]:
+def require_bootstrap(
+    reached: Reached, clock: Timings, *, engine: bool = False
+) -> frozenset[str]:
     """Return the accounts that lack roles or a bucket, so that the others go on; with
-    --local, create them. Raises RolloutError where nothing can be deployed."""
+    --local, create them, and the `engine` where that is wanted. Raises RolloutError where nothing can be deployed.
+    """
     from tapgen.accounts import bootstrap
 
     with clock.stage("bootstrap"):
         if reached.local:
             run_bootstrap(reached, None)
+            if engine:
+                deploy_engine(reached, None)
             return frozenset()
         code = reached.loaded.blueprint.code
         missing = bootstrap.unready(reached.sets.aws, reached.system, code)

@@ -50,14 +50,7 @@ def run_plan(
     journal has how long the `forecast` says that it takes, for whoever watches."""
     from tapgen import rollout
 
-    starter = rollout.Starter(
-        user(),
-        command,
-        {"allowed": sorted(allowed), "expected": _expected(forecast)},
-        supersede,
-        reached.without,
-        line=command_line("", reached),
-    )
+    starter = starter_of(reached, command, supersede, allowed, forecast)
     places = [(step.stack_set, t) for step in plan.steps for t in step.targets]
     return _watched(
         reached,
@@ -66,6 +59,26 @@ def run_plan(
             plan, reached.sets, screen, starter=starter, **ways
         ),
         command,
+    )
+
+
+def starter_of(
+    reached: Reached,
+    command: str,
+    supersede: str | None,
+    allowed: Iterable[str],
+    forecast: Any,
+) -> Any:
+    """Return who starts a run of a plan, with what is allowed and expected of it."""
+    from tapgen import rollout
+
+    return rollout.Starter(
+        user(),
+        command,
+        {"allowed": sorted(allowed), "expected": _expected(forecast)},
+        supersede,
+        reached.without,
+        line=command_line("", reached),
     )
 
 
@@ -201,9 +214,12 @@ def run_import(reached: Reached, stacks: Any, originals: Mapping[str, str]) -> A
     )
 
 
-def resume_run(reached: Reached, found: Opened | None, back: bool) -> Any:
-    """Go on with the open run, which was `found` in the nearest journal; return its
-    outcome, None when no run is open, or an exit code when it was lost while running.
+def resume_run(
+    reached: Reached, found: Opened | None, back: bool, from_engine: bool = False
+) -> Any:
+    """Go on with the open run, which was `found` in the nearest journal, or take it over
+    `from_engine` in AWS; return its outcome, None when no run is open, or an exit code when
+    it was lost while running.
     """
     from tapgen import rollout
     from tapgen.rollout import places, uploads
@@ -214,9 +230,6 @@ def resume_run(reached: Reached, found: Opened | None, back: bool) -> Any:
         return None
     steps = found.state.there.steps.values() if found else ()
     shown = [(s.stack_set, t) for s in steps if s.stack_set for t in s.targets]
-    sources = {
-        a.key: a for s in reached.system.stack_sets for a in s.artifacts.values()
-    }
     return _watched(
         reached,
         shown,
@@ -226,8 +239,9 @@ def resume_run(reached: Reached, found: Opened | None, back: bool) -> Any:
             screen,
             back=back,
             who=user(),
-            content=uploads.contents(sources),
+            content=uploads.contents(uploads.of(reached.system)),
             without=reached.without,
+            from_engine=from_engine,
             **ways,
         ),
         command,

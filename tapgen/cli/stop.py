@@ -16,6 +16,7 @@ from tapgen.cli.common import (
     without_option,
 )
 from tapgen.cli.confirmation import confirm, require_account, require_terminal_or
+from tapgen.cli.engine import waker
 from tapgen.cli.open_run import goes_back, nearest, to_act
 from tapgen.cli.reach import Reached, command_line, reach_system
 from tapgen.cli.running import abandon_run, discard_change_sets, user
@@ -111,7 +112,7 @@ def _stopped(reached: Reached, found: Any) -> bool:
     if opening.is_advanced(found):
         say(f"stopping {run} of {found.lock.who} on {found.lock.host} …")
         ways = Ways(lambda event: None, poll_seconds=reached.poll_seconds)
-        end = opening.stop(found, user(), ways)
+        end = opening.stop(found, user(), ways, waker(reached, found))
     if end and end["event"] == "closed":
         say(f"{run} has ended: {end['end']}")
         return False

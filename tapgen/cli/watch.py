@@ -67,15 +67,22 @@ def watch_command(
     It reads the journal and AWS, so it works from any machine, while the run goes on, after
     it has ended, and after its process was killed, which it says. It changes nothing.
     """
-    from tapgen.report import watching as report
-
     reached = reach_system(
         system, environment, folder, Timings(), aws_choice, leaving=True
     )
+    return follow(reached, run, as_json=output == "json", once=once)
+
+
+def follow(
+    reached: Reached, run: str | None, *, as_json: bool = False, once: bool = False
+) -> int:
+    """Follow a run as the command does; return its exit code."""
+    from tapgen.report import watching as report
+
     watch = _attach(reached, run)
     with _shown(reached, quiet=once) as show:
         view = _followed(reached, watch, show, once=once)
-    if output == "json":
+    if as_json:
         print_json(report.data(view))
     else:
         _print(reached, watch, view)

@@ -11,8 +11,10 @@ from concurrent.futures import ThreadPoolExecutor
 from tapgen.aws.artifact_bucket import ArtifactBucket
 from tapgen.aws.session import Aws
 from tapgen.errors import AwsError, Unreachable
-from tapgen.model import Artifact, Upload
+from tapgen.model import Artifact, System, Upload
 from tapgen.rollout.calls import Content
+from tapgen.rollout.fold import State
+from tapgen.rollout.program import Kind
 from tapgen.rollout.runner import no_artifact
 from tapgen.system.artifacts import content
 
@@ -39,6 +41,27 @@ def upload(aws: Aws, one: Upload) -> None:
     """Upload an artifact to its bucket; TemplateError where its file has changed."""
     bucket, kind = ArtifactBucket(aws, one.target), "application/octet-stream"
     bucket.put(one.artifact.key, content(one.artifact), kind=kind)
+
+
+def of(system: System) -> dict[str, Artifact]:
+    """Return the artifacts of a system that this machine has, by key."""
+    return {a.key: a for s in system.stack_sets for a in s.artifacts.values()}
+
+
+def finish(aws: Aws, state: State, known: Mapping[str, Artifact]) -> None:
+    """Upload the artifacts that an open run still has to upload; TemplateError for one that
+    is not `known` here. Its steps then find them there."""
+    wanted = contents(known)
+    for id, step in state.program.steps.items():
+        progress = state.progress.get(id)
+        if step.kind is not Kind.UPLOAD or (progress and progress.finished):
+            continue
+        for call in step.calls:
+            for target in call.targets or ():
+                bucket = ArtifactBucket(aws, target)
+                if not bucket.has(call.key):
+                    kind = "application/octet-stream"
+                    bucket.put(call.key, wanted(call.key), kind=kind)
 
 
 def contents(known: Mapping[str, Artifact]) -> Content:

@@ -25,7 +25,7 @@ from tapgen.rollout import fold, history, opening
 from tapgen.rollout.fold import Progress
 from tapgen.rollout.gating import counts, gate_of
 from tapgen.rollout.history import Summary
-from tapgen.rollout.journal import Store, names
+from tapgen.rollout.journal import PATIENCE_SECONDS, Store, names
 from tapgen.rollout.model import Event
 from tapgen.rollout.opening import Opened, is_advanced
 from tapgen.rollout.program import Kind, Program, Step
@@ -68,9 +68,8 @@ class Life(StrEnum):
     UNKNOWN = "unknown"
 
 
-SILENT_SECONDS = 45.0
-"""How long after the last sign of life a process counts as silent: they come every ten
-seconds, and every thirty at least."""
+LATE_SECONDS = 15.0
+"""How late a sign of life may be, before its process counts as silent."""
 
 
 @dataclass(frozen=True)
@@ -250,7 +249,8 @@ class Watch:
         silent, left = found.journal.silence()
         if not is_advanced(found):
             return Life.DEAD, silent, 0.0
-        life = Life.GOES_ON if silent < SILENT_SECONDS else Life.SILENT
+        late = left < PATIENCE_SECONDS - LATE_SECONDS
+        life = Life.SILENT if late else Life.GOES_ON
         return life, silent, left
 
     # -- steps -----------------------------------------------------------------------
