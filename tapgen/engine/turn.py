@@ -44,8 +44,7 @@ APPROVAL_SECONDS = 60.0
 @dataclass(frozen=True)
 class Function:
     """The function as it was called: its access to AWS, where it runs, what it serves, and
-    how many seconds it still has. `stay` is how long a turn waits in all, and `ways` are those
-    of `execute.Ways`."""
+    how many seconds it still has. `stay` and `ways` are those of `turns.advance`."""
 
     aws: Aws
     admin: Target
@@ -54,7 +53,7 @@ class Function:
     approve_url: str
     systems: tuple[str, ...]
     left: Callable[[], float]
-    stay: float = turns.STAY_SECONDS
+    stay: float | None = None
     say: Callable[[str], None] = print
     ways: Mapping[str, Any] = field(default_factory=dict)
 

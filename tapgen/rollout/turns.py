@@ -81,13 +81,15 @@ def advance(
     on_event: Callable[[Event], None],
     *,
     left: Callable[[], float],
-    stay: float = STAY_SECONDS,
+    stay: float | None = None,
     **ways: Any,
 ) -> Turn:
     """Advance a run that the engine in AWS holds, as long as there is something to do and
-    `left()` seconds of the turn are enough. `stay` is how long it may wait in all. Raises
-    Lost and RolloutError as `runner.resume` does.
+    `left()` seconds of the turn are enough. `stay` is how long it may wait in all, some
+    pauses between polls where it is not given. Raises Lost and RolloutError as `runner.resume` does.
     """
+    if stay is None:
+        stay = min(STAY_SECONDS, 4 * remote.poll_seconds[1])
     time = _Time(left, stay, ways.get("sleep"))
     chosen = Ways(
         on_event,
@@ -143,20 +145,20 @@ def _rest(engine: Engine, remote: Remote) -> Turn:
     """End a turn: store what the next one needs, and say when that begins."""
     runner.finish(engine)
     engine.journal.remember(_memory(engine))
-    asked = {id for id, _ in gating.waiting(engine.state)}
+    at_gates = {id for id, _ in gating.waiting(engine.state)}
     acts = fold.todo(engine.state)
     longest = remote.poll_seconds[1]
-    if acts and all(one.id in asked for one in acts):
+    if acts and all(one.id in at_gates for one in acts):
         seconds = AT_A_GATE * longest
     else:
         seconds = pause(_since(engine), longest)
     now = datetime.fromtimestamp(engine.ways.wall(), UTC)
     for id, seen in engine.evidence.items():
-        if seen.again and id not in asked:
+        if seen.again and id not in at_gates:
             seconds = min(seconds, seen.again - (now - seen.at).total_seconds())
     whole = max(1, math.ceil(seconds))
     engine.journal.rest(whole)
-    return Turn(whole, waiting=tuple(sorted(asked)))
+    return Turn(whole, waiting=tuple(sorted(at_gates)))
 
 
 def _since(engine: Engine) -> float:
