@@ -15,6 +15,8 @@ from enum import StrEnum
 from functools import partial
 
 from tapgen.accounts import bootstrap
+from tapgen.accounts import engine as engines
+from tapgen.aws import alarms
 from tapgen.aws.clients import AT_ONCE
 from tapgen.aws.session import Aws, ask, is_away
 from tapgen.aws.stacksets import StackSets
@@ -138,6 +140,39 @@ def _prerequisites(
         yield Check(what, "", Verdict.UNKNOWN, line)
     if not (missing.everywhere or missing.accounts or missing.unread):
         yield Check(what, "all accounts", Verdict.OK, "as tapgen bootstrap makes them")
+
+
+def of_engine(
+    system: System, aws: Aws, package: engines.Package, wanted: bool
+) -> Iterator[Check]:
+    """Check the engine in AWS: whether it is there, serves the system, is of this tapgen,
+    and has no alarm. `wanted` says that rollouts of the system need it; of one that is
+    neither wanted nor there is nothing to say."""
+    what, place = "engine", str(system.admin)
+    try:
+        there = engines.deployed(aws, system.admin)
+        names = alarms.of_stack(aws, system.admin, engines.STACK) if there else ()
+        found = alarms.read(aws, system.admin, names)
+    except AwsError as error:
+        yield _failed(what, place, error)
+        return
+    line = "tapgen bootstrap --engine"
+    if there is None or (wanted and system.prefix not in there.systems):
+        if wanted:
+            which = "there is none" if there is None else f"not for {system.prefix}"
+            yield Check(what, place, Verdict.FAILS, f"{which}: {line}")
+        return
+    if reason := engines.differs(there, package):
+        yield Check(what, place, Verdict.FAILS, f"{reason}: {line}")
+    for alarm in found:
+        if alarm.state == "ALARM":
+            words = f"alarm {alarm.name} since {alarm.changed}: {alarm.reason}"
+            yield Check(what, place, Verdict.FAILS, words)
+        elif alarm.state != "OK":
+            words = f"alarm {alarm.name} has no data yet"
+            yield Check(what, place, Verdict.UNKNOWN, words)
+    notified = there.notify or "nobody by e-mail"
+    yield Check(what, place, Verdict.OK, f"{there.function}; it notifies {notified}")
 
 
 def _failed(what: str, place: str, error: AwsError, role: str = "") -> Check:

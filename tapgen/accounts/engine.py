@@ -16,7 +16,7 @@ from tapgen.aws import executions, stacks
 from tapgen.aws.artifact_bucket import ArtifactBucket
 from tapgen.aws.session import Aws
 from tapgen.blueprints import engine as blueprint
-from tapgen.errors import AwsError, RolloutError
+from tapgen.errors import RolloutError
 from tapgen.frozen import dataclass
 from tapgen.model import System, Target
 
@@ -162,11 +162,16 @@ def _deploy(aws: Aws, admin: Target, wanted: Wanted) -> bool:
     )
 
 
-def held(aws: Aws, admin: Target, prefix: str, machine: str) -> Iterator[str]:
-    """Yield the runs of a system that the state machine advances now."""
-    for one in executions.running(aws, admin, machine):
-        if one.given.get("system") == prefix:
-            yield str(one.given.get("run", one.name))
+def removed(aws: Aws, system: System) -> list[str]:
+    """Return what `remove` would change, a line for each resource."""
+    there = deployed(aws, system.admin)
+    if there is None or system.prefix not in there.systems:
+        return []
+    left = there.systems - {system.prefix}
+    if left:
+        return [*_without(aws, system.admin, left).changes]
+    before = stacks.template(aws, system.admin, STACK)
+    return [*_resources(before or "{}", "{}")]
 
 
 def remove(
@@ -189,21 +194,29 @@ def remove(
         return [STACK]
     if prefix not in there.systems:
         return []
-    if runs := [*held(aws, admin, prefix, there.state_machine)]:
-        raise RolloutError(
-            f"{prefix}: the engine advances run {', '.join(runs)}; wait until it has "
-            f"ended, stop it (tapgen stop {system.name}), or go on with it here "
-            f"(tapgen resume {system.name} --engine local), then remove the engine again"
-        )
+    found = executions.running(aws, admin, there.state_machine)
+    if runs := [one.given["run"] for one in found if one.given.get("system") == prefix]:
+        raise holds(system, runs)
     left = there.systems - {prefix}
     if left:
         on_event(f"the engine stays for {', '.join(sorted(left))}")
-        found = stacks.described(aws, admin, STACK)
-        parameters = dict(found.plain) if found else {}
-        changed = _deploy(aws, admin, _wanted(aws, admin, left, parameters))
-        return [STACK] if changed else []
+        return [STACK] if _deploy(aws, admin, _without(aws, admin, left)) else []
     stacks.remove(aws, admin, STACK)
     return [STACK]
+
+
+def _without(aws: Aws, admin: Target, left: frozenset[str]) -> Wanted:
+    found = stacks.described(aws, admin, STACK)
+    return _wanted(aws, admin, left, dict(found.plain) if found else {})
+
+
+def holds(system: System, runs: list[str]) -> RolloutError:
+    """Return the error that a system cannot be taken off while the engine has its runs."""
+    return RolloutError(
+        f"{system.prefix}: the engine has run {', '.join(runs)}; wait until it has ended "
+        f"(tapgen watch {system.name}), or go on with it here (tapgen resume {system.name} "
+        "--engine local), then remove the engine again"
+    )
 
 
 def differs(there: Engine, package: Package) -> str:
@@ -214,15 +227,3 @@ def differs(there: Engine, package: Package) -> str:
             f"{package.format}"
         )
     return "" if there.code == package.key else "its code is of another tapgen"
-
-
-def refuse_elsewhere(aws: Aws, admin: Target) -> None:
-    """Raise AwsError where the caller is not in the administration account: only there the
-    stack can be changed."""
-    if aws.account != admin.account:
-        raise AwsError(
-            "cloudformation:CreateStack",
-            "AccessDenied",
-            f"the engine belongs to the administration account {admin.account}, and these "
-            f"credentials are of {aws.account}; use credentials of {admin.account}",
-        )

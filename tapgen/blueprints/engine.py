@@ -115,7 +115,7 @@ def template(prefixes: Iterable[str], *, turns: int = TURNS) -> str:
         )
     )
     topic = monitoring.topic(t, "Topic", name=NAME, key_arn=GetAtt(key, "Arn"))
-    function = _function(t, key, systems, code, format_)
+    function = _function(t, key, systems, code)
     machine = _machine(t, key, turns)
     _look(t, function)
     document = _document(t)
@@ -268,9 +268,7 @@ def within(key_arn: Any) -> list[Statement]:
 # The function -------------------------------------------------------------------------
 
 
-def _function(
-    t: Template, key: Any, systems: Sequence[str], code: Ref, format_: Ref
-) -> Any:
+def _function(t: Template, key: Any, systems: Sequence[str], code: Ref) -> Any:
     key_arn = GetAtt(key, "Arn")
     role = security.service_role(
         t,
@@ -326,8 +324,6 @@ def _function(
             Environment=functions.Environment(
                 Variables={
                     "TAPGEN_APPROVE_URL": names.sub(_APPROVE_URL),
-                    "TAPGEN_FORMAT": format_,
-                    "TAPGEN_JOURNAL_BUCKET": names.sub(bootstrap.BUCKET),
                     "TAPGEN_STATE_MACHINE": names.sub(_MACHINE),
                     "TAPGEN_SYSTEMS": ",".join(systems),
                     "TAPGEN_TOPIC": names.sub(_TOPIC),
@@ -652,11 +648,11 @@ def _parameter(description: str) -> dict[str, str]:
 
 
 def _alarms(t: Template, function: Any, machine: Any, topic: Any) -> None:
-    of_machine = {
+    of_machine: dict[str, Any] = {
         "namespace": "AWS/States",
         "dimensions": {"StateMachineArn": Ref(machine)},
     }
-    of_function = {
+    of_function: dict[str, Any] = {
         "namespace": "AWS/Lambda",
         "dimensions": {"FunctionName": Ref(function)},
     }
@@ -694,11 +690,14 @@ def _alarms(t: Template, function: Any, machine: Any, topic: Any) -> None:
             **of_function,
             **{**once, "datapoints": (3, 5)},
         )
-    monitoring.alarm(
+    # It is never in ALARM: after it has had data, having none says that the schedule calls
+    # nobody. "breaching" would go off as soon as the stack is made.
+    alarm = monitoring.alarm(
         t,
         "NotLookingAlarm",
         name=f"{NAME}-not-looking",
-        description="For half an hour nobody has looked for runs that nobody advances",
+        description="No data: for half an hour nobody has looked for runs that nobody "
+        "advances",
         metric="Invocations",
         statistic="Sum",
         topic_arn=Ref(topic),
@@ -708,6 +707,7 @@ def _alarms(t: Template, function: Any, machine: Any, topic: Any) -> None:
             "period": 300,
             "datapoints": (6, 6),
             "comparison": "<",
-            "missing": "breaching",
+            "missing": "missing",
         },
     )
+    alarm.InsufficientDataActions = [Ref(topic)]

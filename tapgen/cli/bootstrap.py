@@ -1,14 +1,15 @@
-"""`tapgen bootstrap`: the roles and the artifact bucket that a rollout needs."""
+"""`tapgen bootstrap`: the roles and the artifact bucket that a rollout needs, and the engine
+that runs it in AWS."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from tapgen.cli import DONE
+from tapgen.cli import CHANGES, DONE
 from tapgen.cli.common import (
     Timings,
     assume_role_option,
@@ -23,11 +24,19 @@ from tapgen.cli.open_run import administered
 from tapgen.cli.reach import Reached, reach_system
 from tapgen.model import Observed
 
+if TYPE_CHECKING:  # slow to import
+    from tapgen.accounts.engine import Package
+
 _EPILOG = """\b
 Examples:
   tapgen bootstrap secure_network --local
   tapgen bootstrap secure_network --account 111111111111 --yes
   tapgen bootstrap secure_network --assume-role OrganizationAccountAccessRole
+  tapgen bootstrap secure_network --engine --notify oncall@example.com
+  tapgen bootstrap secure_network --engine --dry-run --output json
+  tapgen bootstrap secure_network --engine --remove
+
+Exit codes: 0 done, or nothing to do; 1 error; 2 changes planned (--dry-run); 64 wrong usage.
 """
 
 
@@ -37,6 +46,18 @@ Examples:
 @output_option
 @click.option("-y", "--yes", is_flag=True, help="Do not ask for confirmation.")
 @assume_role_option
+@click.option(
+    "--engine", is_flag=True, help="Also the engine that runs rollouts in AWS."
+)
+@click.option(
+    "--notify",
+    metavar="ADDRESS",
+    help="With --engine: who gets its notifications by e-mail.",
+)
+@click.option("--remove", is_flag=True, help="Take SYSTEM off the engine again.")
+@click.option(
+    "--dry-run", is_flag=True, help="With --engine: show what would change, and end."
+)
 def bootstrap_command(
     system: str | None,
     environment: str | None,
@@ -44,6 +65,10 @@ def bootstrap_command(
     output: str,
     yes: bool,
     assume_role: str | None,
+    engine: bool,
+    notify: str | None,
+    remove: bool,
+    dry_run: bool,
     **aws_choice: Any,
 ) -> int:
     """Create what a rollout of SYSTEM needs, as CloudFormation stacks.
@@ -51,24 +76,139 @@ def bootstrap_command(
     In the administration account: the administration role and the artifact bucket.
     In every target account: the execution role with exactly the permissions that the
     system's resource types need, and the operator role. A second run changes nothing.
+
+    With --engine also what runs rollouts in AWS, without a terminal: a function and a
+    state machine, for all systems of the administration account and region. --remove takes
+    SYSTEM off it, and with the last system deletes it.
     """
     from tapgen.accounts import bootstrap
 
+    _check_options(engine, notify, remove, dry_run)
     reached = reach_system(system, environment, folder, Timings(), aws_choice)
+    if engine:
+        _require_administration(reached)
+    if dry_run:
+        with administered(reached, "bootstrap"):
+            return _show_engine(reached, output, notify, remove)
     require_account(reached, yes, aws_choice["account"])
+    if remove:
+        say(f"take {reached.system.prefix} off the engine in {reached.system.admin}")
+        confirm(yes or reached.local, "Remove it?")
+        with administered(reached, "bootstrap"):
+            return _say_changed(remove_engine(reached), output)
     for line in bootstrap.announced(reached.system, bool(assume_role)):
         say(line)
+    if engine:
+        with administered(reached, "bootstrap"):
+            for line in _engine_lines(reached, notify, remove=False):
+                say(f"engine: {line}")
     confirm(yes or reached.local, "Create or update these?")
     with administered(reached, "bootstrap"):
         changed = run_bootstrap(reached, assume_role)
         if bootstrap.ARTIFACTS_STACK in changed:
             for line in copy_journal(reached):
                 say(line)
+        changed += deploy_engine(reached, notify) if engine else []
+    return _say_changed(changed, output)
+
+
+def _check_options(
+    engine: bool, notify: str | None, remove: bool, dry_run: bool
+) -> None:
+    """Raise UsageError for options that say nothing without another one, or beside it."""
+    given = {"--remove": remove, "--dry-run": dry_run, "--notify": notify is not None}
+    if not engine and any(given.values()):
+        option = next(name for name, is_given in given.items() if is_given)
+        raise click.UsageError(f"{option} is about the engine: give --engine, too")
+    if remove and notify is not None:
+        raise click.UsageError("--remove and --notify cannot be used together")
+
+
+def _say_changed(changed: list[str], output: str) -> int:
     if output == "json":
         print_json({"changed": changed})
     else:
         click.echo(f"changed: {', '.join(changed)}" if changed else "nothing to do")
     return DONE
+
+
+# The engine in AWS -------------------------------------------------------------------
+
+
+def package() -> Package:
+    """Return what runs in the function of the engine."""
+    from tapgen.accounts.engine import Package
+    from tapgen.engine import FORMAT
+    from tapgen.engine.package import archive
+
+    return Package(archive(), FORMAT)
+
+
+def deploy_engine(reached: Reached, notify: str | None) -> list[str]:
+    """Deploy the engine for a system, whose bucket exists; return the changed stacks."""
+    from tapgen.accounts import engine
+
+    aws, admin, runs = reached.aws, reached.system.admin, package()
+    wanted = engine.wanted(aws, reached.system, runs, notify)
+    changed = engine.deploy(aws, admin, runs, wanted)
+    if changed and not wanted.parameters["AlertEmail"]:
+        there = engine.deployed(aws, admin)
+        topic = there.topic if there else "its topic"
+        say(
+            "nobody is notified when a run waits for an approval, or fails: give --notify "
+            f"ADDRESS, or subscribe to {topic}"
+        )
+    return [engine.STACK] if changed else []
+
+
+def remove_engine(reached: Reached) -> list[str]:
+    """Take a system off the engine; return the changed stacks.
+
+    Raises RolloutError while the engine has an open run of the system.
+    """
+    from tapgen.accounts import engine
+    from tapgen.rollout import lock
+
+    there = engine.deployed(reached.aws, reached.system.admin)
+    held = lock.read(reached.sets.bucket, reached.system.prefix) if there else None
+    if there and held and held.lock.open and held.lock.engine == there.state_machine:
+        raise engine.holds(reached.system, [held.lock.run])
+    return engine.remove(reached.aws, reached.system, say)
+
+
+def _require_administration(reached: Reached) -> None:
+    """Raise UsageError with credentials of another account than the administration's: only
+    there the engine can be changed."""
+    own, admin = reached.aws.account, reached.system.admin
+    if own != admin.account:
+        raise click.UsageError(
+            f"the engine belongs to the administration account {admin.account}, and these "
+            f"credentials are of {own}; use credentials of {admin.account}"
+        )
+
+
+def _engine_lines(reached: Reached, notify: str | None, *, remove: bool) -> list[str]:
+    """What would change in the engine, a line for each resource and value."""
+    from tapgen.accounts import engine
+
+    if remove:
+        return engine.removed(reached.aws, reached.system)
+    return [*engine.wanted(reached.aws, reached.system, package(), notify).changes]
+
+
+def _show_engine(
+    reached: Reached, output: str, notify: str | None, remove: bool
+) -> int:
+    from tapgen.accounts import engine
+
+    lines = _engine_lines(reached, notify, remove=remove)
+    if output == "json":
+        print_json({"stack": engine.STACK, "changes": lines})
+    else:
+        for line in lines:
+            click.echo(f"{engine.STACK}: {line}")
+        click.echo(f"{len(lines)} changes planned" if lines else "nothing to do")
+    return CHANGES if lines else DONE
 
 
 def run_bootstrap(reached: Reached, assume_role: str | None) -> list[str]:

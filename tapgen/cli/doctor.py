@@ -43,7 +43,8 @@ def doctor_command(
     """Check what a rollout of SYSTEM needs, hop by hop, without changing anything.
 
     Who calls, the clock, the role and region of each target, reading stack sets, the
-    statements of the roles, buckets, access to the organization, and quotas.
+    statements of the roles, buckets, access to the organization, quotas, and the engine in
+    AWS where there is one.
     """
     from importlib.metadata import version
 
@@ -62,6 +63,10 @@ def doctor_command(
         checks.append(doctor.Check("quotas", place, doctor.Verdict.UNKNOWN, words))
     else:
         checks += _quotas(reached)
+    from tapgen.cli.bootstrap import package
+
+    wanted = reached.system.rollout.engine == "aws"
+    checks += doctor.of_engine(reached.system, reached.aws, package(), wanted)
     versions = {name: version(name) for name in ("tapgen", "boto3", "botocore")}
     if output == "json":
         print_json({"versions": versions, "checks": report.data(checks)})

@@ -84,7 +84,8 @@ class Place:
 
     def seen(self, number: int) -> list[str]:
         """What the function has put into the queue, as soon as it is so many."""
-        client, found = self.aws.client("sqs"), []
+        client = self.aws.client("sqs")
+        found: list[str] = []
         url = client.get_queue_url(QueueName="seen")["QueueUrl"]
 
         def enough() -> bool:

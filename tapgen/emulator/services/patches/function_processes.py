@@ -186,10 +186,9 @@ def kill(key: str, reason: str | None = None) -> None:
     "Task timed out after 900.00 seconds" for a timeout, by default that it was killed.
     """
     worker = _processes.get(key)
-    process = worker._proc if worker is not None else None
-    if process is not None:
+    if worker is not None and worker._proc is not None:
         worker.tapgen_killed = reason or _KILLED
-        process.kill()
+        worker._proc.kill()
 
 
 def _saying_why(invoke: Any) -> Any:
