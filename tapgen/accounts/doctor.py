@@ -168,8 +168,11 @@ def of_engine(
         if alarm.state == "ALARM":
             words = f"alarm {alarm.name} since {alarm.changed}: {alarm.reason}"
             yield Check(what, place, Verdict.FAILS, words)
-        elif alarm.state != "OK":
-            words = f"alarm {alarm.name} has no data yet"
+        elif alarm.state != "OK" and alarm.missing == "missing":
+            words = (
+                f"alarm {alarm.name} has no data: the schedule has not called the function "
+                "for half an hour, or the engine is new"
+            )
             yield Check(what, place, Verdict.UNKNOWN, words)
     notified = there.notify or "nobody by e-mail"
     yield Check(what, place, Verdict.OK, f"{there.function}; it notifies {notified}")

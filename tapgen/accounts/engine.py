@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 from tapgen.accounts import roles
 from tapgen.aws import executions, stacks
@@ -116,18 +117,28 @@ def _wanted(
     before = stacks.template(aws, admin, STACK)
     described = stacks.described(aws, admin, STACK) if before else None
     values = described.plain if described else {}
-    lines = [*_resources(before or "{}", text), *_values(values, parameters)]
+    was, now = _made(before, values), _made(text, parameters)
+    lines = [*_resources(was, now), *_values(values, parameters)]
     return Wanted(text, parameters, tuple(lines))
 
 
-def _resources(before: str, after: str) -> Iterator[str]:
-    was, now = (json.loads(text).get("Resources", {}) for text in (before, after))
+_Resources = Mapping[str, Mapping[str, Any]]
+
+
+def _made(text: str | None, values: Mapping[str, str]) -> _Resources:
+    """The resources of the template, without those for an address where there is none."""
+    found: _Resources = json.loads(text or "{}").get("Resources", {})
+    address = values.get("AlertEmail")
+    return {n: r for n, r in found.items() if address or "Condition" not in r}
+
+
+def _resources(was: _Resources, now: _Resources) -> Iterator[str]:
     for name in sorted({*was, *now}):
         old, new = was.get(name), now.get(name)
         if old == new:
             continue
         verb = "create" if old is None else "delete" if new is None else "change"
-        yield f"{verb} {name} ({(new or old)['Type']})"
+        yield f"{verb} {name} ({(new or old or {})['Type']})"
 
 
 def _values(was: Mapping[str, str], now: Mapping[str, str]) -> Iterator[str]:
@@ -171,19 +182,21 @@ def removed(aws: Aws, system: System) -> list[str]:
     if left:
         return [*_without(aws, system.admin, left).changes]
     before = stacks.template(aws, system.admin, STACK)
-    return [*_resources(before or "{}", "{}")]
+    return [*_resources(_made(before, {"AlertEmail": there.notify}), {})]
 
 
 def remove(
     aws: Aws,
     system: System,
+    open_run: str | None,
     on_event: Callable[[str], None] = lambda line: None,
 ) -> list[str]:
     """Take a resolved system off the engine, and with the last one delete the stack;
     return the changed stacks. The code stays in the artifact bucket.
 
-    Raises RolloutError while the engine advances a run of the system, AwsError when the
-    stack cannot be changed or deleted.
+    `open_run` is the open run of the system that the engine has. Executions of other runs
+    have nothing to do any more, and are stopped. Raises RolloutError where there is such a
+    run, AwsError when the stack cannot be changed or deleted.
     """
     admin, prefix = system.admin, system.prefix
     there = deployed(aws, admin)
@@ -194,9 +207,11 @@ def remove(
         return [STACK]
     if prefix not in there.systems:
         return []
-    found = executions.running(aws, admin, there.state_machine)
-    if runs := [one.given["run"] for one in found if one.given.get("system") == prefix]:
-        raise holds(system, runs)
+    if open_run:
+        raise RolloutError(_holds(system, open_run))
+    for one in executions.running(aws, admin, there.state_machine):
+        if one.given.get("system") == prefix:
+            executions.stop(aws, admin, one, "the system was taken off the engine")
     left = there.systems - {prefix}
     if left:
         on_event(f"the engine stays for {', '.join(sorted(left))}")
@@ -210,12 +225,13 @@ def _without(aws: Aws, admin: Target, left: frozenset[str]) -> Wanted:
     return _wanted(aws, admin, left, dict(found.plain) if found else {})
 
 
-def holds(system: System, runs: list[str]) -> RolloutError:
-    """Return the error that a system cannot be taken off while the engine has its runs."""
-    return RolloutError(
-        f"{system.prefix}: the engine has run {', '.join(runs)}; wait until it has ended "
-        f"(tapgen watch {system.name}), or go on with it here (tapgen resume {system.name} "
-        "--engine local), then remove the engine again"
+def _holds(system: System, run: str) -> str:
+    name, environment = system.name, system.environment
+    line = f"{name} -e {environment}" if environment else name
+    return (
+        f"{system.prefix}: the engine has run {run}; wait until it has ended (tapgen watch "
+        f"{line}), or go on with it here (tapgen resume {line} --engine local), then remove "
+        "the engine again"
     )
 
 

@@ -1,4 +1,4 @@
-"""Executions of state machines of Step Functions: those that run."""
+"""Executions of state machines of Step Functions that run: find and stop them."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from tapgen.model import Target
 
 @dataclass(frozen=True)
 class Execution:
-    """An execution, by name, and what it was started with."""
+    """An execution, by ARN, and what it was started with."""
 
-    name: str
+    arn: str
     given: Mapping[str, Any]
 
 
@@ -45,7 +45,20 @@ def running(aws: Aws, target: Target, machine: str) -> list[Execution]:
         for one in answer.get("executions", ()):
             arn = one["executionArn"]
             whole = ask(client, "describe_execution", executionArn=arn)
-            found.append(Execution(one["name"], json.loads(whole.get("input") or "{}")))
+            found.append(Execution(arn, json.loads(whole.get("input") or "{}")))
         if not answer.get("nextToken"):
             return found
         token = {"nextToken": answer["nextToken"]}
+
+
+def stop(aws: Aws, target: Target, execution: Execution, cause: str) -> None:
+    """Stop an execution; one that has ended meanwhile is none.
+
+    https://docs.aws.amazon.com/step-functions/latest/apireference/API_StopExecution.html
+    """
+    client = aws.client("stepfunctions", target)
+    try:
+        ask(client, "stop_execution", executionArn=execution.arn, cause=cause)
+    except AwsError as error:
+        if error.code not in ("ExecutionDoesNotExist", "ValidationException"):
+            raise

@@ -75,8 +75,10 @@ _LOGS = compute.log_group_name(NAME)
 _MACHINE_LOGS = f"/aws/vendedlogs/states/{NAME}"
 _APPROVE_URL = (
     "https://${AWS::Region}.console.aws.amazon.com/systems-manager/automation/execute/"
-    f"{APPROVE}?region=${{AWS::Region}}"
+    f"{APPROVE}?region=${{AWS::Region}}#documentVersion=%24DEFAULT"
 )
+"""Parameters that are added to it are filled in, as in links of AWS's own documents, such as
+AWSSupport-SetupIPMonitoringFromVPC."""
 
 
 def _role_name(what: str) -> str:
@@ -587,7 +589,7 @@ def _document(t: Template) -> Any:
     )
     given = ("System", "Run", "Gate")
     payload = {f"{name.lower()}": f"{{{{ {name} }}}}" for name in given}
-    return drills.runbook(
+    document = drills.runbook(
         t,
         "ApproveDocument",
         name=APPROVE,
@@ -634,6 +636,8 @@ def _document(t: Template) -> Any:
             },
         ],
     )
+    document.Content["outputs"] = ["approve.Payload"]
+    return document
 
 
 def _parameter(description: str) -> dict[str, str]:

@@ -171,9 +171,9 @@ def remove_engine(reached: Reached) -> list[str]:
 
     there = engine.deployed(reached.aws, reached.system.admin)
     held = lock.read(reached.sets.bucket, reached.system.prefix) if there else None
-    if there and held and held.lock.open and held.lock.engine == there.state_machine:
-        raise engine.holds(reached.system, [held.lock.run])
-    return engine.remove(reached.aws, reached.system, say)
+    has = there and held and held.lock.open and held.lock.engine == there.state_machine
+    run = held.lock.run if held and has else None
+    return engine.remove(reached.aws, reached.system, run, say)
 
 
 def _require_administration(reached: Reached) -> None:
