@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping
+from fnmatch import fnmatchcase
 from typing import Any
 
 from tapgen.accounts import roles
@@ -97,8 +98,10 @@ def wanted(
     """Return what `deploy` would make of a resolved system's engine.
 
     `notify` is the address that gets its messages, None for the one that there is.
-    Raises AwsError, and BlueprintError for more systems than a role can serve.
+    Raises AwsError, RolloutError where the operator roles would not let the engine in, and
+    BlueprintError for more systems than a role can serve.
     """
+    _require_caller(system)
     there = deployed(aws, system.admin)
     systems = (there.systems if there else frozenset()) | {system.prefix}
     address = (there.notify if there else "") if notify is None else notify
@@ -110,6 +113,20 @@ def wanted(
     return _wanted(aws, system.admin, frozenset(systems), parameters)
 
 
+def _require_caller(system: System) -> None:
+    """Raise RolloutError where only named roles may assume the operator roles of other
+    accounts, and that of the engine is none of them."""
+    own = f"role/{blueprint.function_role(system.admin.region)}"
+    others = {t.account for s in system.stack_sets for t in s.targets}
+    named = any(fnmatchcase(own, caller) for caller in system.callers)
+    if others - {system.admin.account} and system.callers and not named:
+        raise RolloutError(
+            f"{system.prefix}: the operator roles trust {', '.join(sorted(system.callers))} "
+            f"only; add {own} to admin.callers, so that the engine can read outputs in "
+            "other accounts"
+        )
+
+
 def _wanted(
     aws: Aws, admin: Target, systems: frozenset[str], parameters: Mapping[str, str]
 ) -> Wanted:
@@ -117,7 +134,7 @@ def _wanted(
     before = stacks.template(aws, admin, STACK)
     described = stacks.described(aws, admin, STACK) if before else None
     values = described.plain if described else {}
-    was, now = _made(before, values), _made(text, parameters)
+    was, now = _created(before, values), _created(text, parameters)
     lines = [*_resources(was, now), *_values(values, parameters)]
     return Wanted(text, parameters, tuple(lines))
 
@@ -125,7 +142,7 @@ def _wanted(
 _Resources = Mapping[str, Mapping[str, Any]]
 
 
-def _made(text: str | None, values: Mapping[str, str]) -> _Resources:
+def _created(text: str | None, values: Mapping[str, str]) -> _Resources:
     """The resources of the template, without those for an address where there is none."""
     found: _Resources = json.loads(text or "{}").get("Resources", {})
     address = values.get("AlertEmail")
@@ -182,7 +199,7 @@ def removed(aws: Aws, system: System) -> list[str]:
     if left:
         return [*_without(aws, system.admin, left).changes]
     before = stacks.template(aws, system.admin, STACK)
-    return [*_resources(_made(before, {"AlertEmail": there.notify}), {})]
+    return [*_resources(_created(before, {"AlertEmail": there.notify}), {})]
 
 
 def remove(

@@ -85,6 +85,11 @@ def _role_name(what: str) -> str:
     return f"{NAME}-${{AWS::Region}}-{what}"  # IAM is global, the stack is not
 
 
+def function_role(region: str) -> str:
+    """Return the name of the role that the function has in a region."""
+    return _role_name("function").replace("${AWS::Region}", region)
+
+
 def template(prefixes: Iterable[str], *, turns: int = TURNS) -> str:
     """Return the template of stack `tapgen-engine`.
 

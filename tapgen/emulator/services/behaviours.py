@@ -76,6 +76,20 @@ BEHAVIOURS: tuple[Behaviour, ...] = (
         "move the clock by its periods; alarms on expressions keep their state",
     ),
     Behaviour(
+        "Execution of a state machine",
+        "waits, for years if it has to, also before it tries again",
+        _DOCS + "step-functions/latest/dg/state-wait.html",
+        ALWAYS,
+        "move the clock; with the real time it waits as long as on AWS",
+    ),
+    Behaviour(
+        "Scheduled rule of EventBridge",
+        "calls its targets, again and again",
+        _DOCS + "eventbridge/latest/userguide/eb-create-rule-schedule.html",
+        ALWAYS,
+        "move the clock past its time: it fires once, however far",
+    ),
+    Behaviour(
         "KMS key",
         "is `PendingDeletion` for 7 to 30 days, can be kept, and is gone afterwards",
         _DOCS + "kms/latest/developerguide/deleting-keys.html",
