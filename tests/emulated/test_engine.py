@@ -19,8 +19,7 @@ from tapgen.rollout import lock, planned
 from tapgen.rollout.remote import Remote
 from tests.emulated.conftest import Cloud
 from tests.emulated.test_rollout import EAST, part, system
-from tests.unit.engine.test_package import sdk
-from tests.unit.engine.test_package import unpacked as unpacked
+from tests.unit.engine.test_package import sdk, unpack
 
 ARN = "arn:aws:states:us-east-1:{}:stateMachine:tapgen-engine"
 
@@ -39,10 +38,14 @@ print(json.dumps(answer))
 """
 
 
-def in_lambda(cloud: Cloud, unpacked: Path, tmp_path: Path, event: object) -> object:
+def in_lambda(cloud: Cloud, tmp_path: Path, event: object) -> object:
     """Call the handler of the package as Lambda does, in a process that has nothing else;
     return its last answer."""
-    given = [str(unpacked), str(sdk(tmp_path / "sdk")), json.dumps(event)]
+    given = [
+        str(unpack(tmp_path / "engine")),
+        str(sdk(tmp_path / "sdk")),
+        json.dumps(event),
+    ]
     environment = {
         "PATH": os.environ["PATH"],
         "AWS_REGION": "us-east-1",
@@ -63,7 +66,7 @@ def in_lambda(cloud: Cloud, unpacked: Path, tmp_path: Path, event: object) -> ob
 
 
 def test_its_package_alone_rolls_out_notifies_and_takes_an_approval(
-    cloud: Cloud, unpacked: Path, tmp_path: Path
+    cloud: Cloud, tmp_path: Path
 ) -> None:
     wanted = system(part("source", targets=(EAST,), Text="1"))
     settings = replace(wanted.rollout, gates=(ApprovalGate(after="wave"),))
@@ -80,7 +83,7 @@ def test_its_package_alone_rolls_out_notifies_and_takes_an_approval(
     )
     event = {"do": "advance", "system": wanted.prefix, "run": run}
     waiting = {"state": "waiting", "seconds": 2, "outcome": None}
-    assert in_lambda(cloud, unpacked, tmp_path, event) == waiting
+    assert in_lambda(cloud, tmp_path, event) == waiting
 
     said: list[str] = []
     admin, url = Target(cloud.account, "us-east-1"), "https://console/approve?a=b"

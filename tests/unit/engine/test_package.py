@@ -11,7 +11,6 @@ import zipfile
 from pathlib import Path
 
 import boto3
-import pytest
 
 from tapgen.engine import package
 
@@ -49,19 +48,16 @@ def sdk(folder: Path) -> Path:
     return folder
 
 
-@pytest.fixture(scope="session")
-def unpacked(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("engine")
+def unpack(folder: Path) -> Path:
+    """Unpack the zip into a folder, which is returned."""
     with zipfile.ZipFile(io.BytesIO(package.archive())) as file:
         file.extractall(folder)
     return folder
 
 
-def test_it_needs_the_standard_library_and_boto3_only(
-    unpacked: Path, tmp_path: Path
-) -> None:
+def test_it_needs_the_standard_library_and_boto3_only(tmp_path: Path) -> None:
     names = [name.removesuffix(".py") for name in SDK]
-    given = [unpacked, sdk(tmp_path / "sdk"), *names]
+    given = [unpack(tmp_path / "engine"), sdk(tmp_path / "sdk"), *names]
     # -I and -S: no environment, no site-packages, and not this project.
     command = [sys.executable, "-I", "-S", "-c", IMPORT_ALL, *map(str, given)]
     done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
