@@ -14,6 +14,7 @@ from tapgen.errors import AwsError, RolloutError
 
 if TYPE_CHECKING:  # slow to import
     from tapgen.accounts.engine import Engine
+    from tapgen.engine.cost import Cost
     from tapgen.rollout.opening import Opened
     from tapgen.rollout.remote import Remote
 
@@ -129,6 +130,28 @@ def say_begun(reached: Reached, run: str, execution: str) -> None:
 
 
 _NEXT = (("follow it", "watch"), ("stop it", "stop"), ("approve a gate", "approve"))
+
+
+def cost_in_aws(reached: Reached, engine: str | None, outlook: Any) -> Cost | None:
+    """Return what the rollout of a plan takes in AWS, by its outlook; None where it changes
+    nothing, or does not run there."""
+    from tapgen.engine import cost
+
+    ahead = outlook.forecast
+    if not ahead.waves or not is_in_aws(reached, engine):
+        return None
+    waves = [
+        (max(s.span.low for s in wave), max(s.span.high for s in wave))
+        for wave in ahead.waves
+        if wave
+    ]
+    return cost.of(waves, ahead.bake.high)
+
+
+def say_cost(cost: Cost | None) -> None:
+    """Print what a rollout takes in AWS, where it runs there."""
+    if cost:
+        click.echo(str(cost))
 
 
 def waker(reached: Reached, found: Opened | None) -> Callable[[], None]:

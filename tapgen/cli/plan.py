@@ -19,6 +19,7 @@ from tapgen.cli.common import (
     system_options,
     timings_option,
 )
+from tapgen.cli.engine import cost_in_aws, engine_option, say_cost
 from tapgen.cli.lint import breaks_policy, is_broken, policy_option
 from tapgen.cli.open_run import administered, what_is_open
 from tapgen.cli.page import html_option
@@ -49,6 +50,7 @@ Examples:
   tapgen plan secure_network --html plan.html
   tapgen plan secure_network --detect-drift
   tapgen plan secure_network --change-sets
+  tapgen plan secure_network --engine aws
 
 Exit codes: 0 nothing to do, 2 changes planned, 1 error, or nothing to do in what can
 be read.
@@ -83,6 +85,7 @@ be read.
     is_flag=True,
     help="Also ask AWS with change sets, never executed, what each stack would get.",
 )
+@engine_option
 @policy_option
 @html_option
 def plan_command(
@@ -96,6 +99,7 @@ def plan_command(
     allowed: tuple[str, ...],
     out: Path | None,
     change_sets: bool,
+    engine: str | None,
     policy: str | None,
     html: Path | None,
     **aws_choice: Any,
@@ -132,9 +136,9 @@ def plan_command(
     found = breaks_policy(policy, plan.system)
     broken = is_broken(found)
     steps = program_of(plan) if details and plan else None
+    turns = cost_in_aws(reached, engine, ahead)
     if output == "json":
-        shown = {"program": program.data(steps)} if steps else {}
-        shown |= {"policy": as_data(found)} if policy else {}
+        shown = _beside(steps, as_data(found) if policy else None, turns)
         print_json(data.plan(plan, allowed) | outlook.data(ahead) | shown)
     elif output == "markdown":
         click.echo(markdown.plan(plan, allowed, ahead), nl=False)
@@ -142,6 +146,7 @@ def plan_command(
         console().print(text.plan(plan, details=details, outlook=ahead))
         if steps:
             console().print(program.text(steps))
+        say_cost(turns)
     if out:
         save_plan(out, before, plan, allowed, read_stacks=detect_drift, broken=broken)
     following = _next(reached, open_run, f" --plan {out}" if out else "")
@@ -157,6 +162,18 @@ def plan_command(
     if plan:
         return CHANGES
     return FAILED if is_incomplete(plan) else DONE
+
+
+def _beside(steps: Any, policy: Any, turns: Any) -> dict[str, Any]:
+    """Return what the JSON of a plan has only where it is wanted."""
+    from tapgen.report import program
+
+    found = {
+        "program": program.data(steps) if steps else None,
+        "policy": policy,
+        "engine": turns.data() if turns else None,
+    }
+    return {name: value for name, value in found.items() if value is not None}
 
 
 def _write_page(
