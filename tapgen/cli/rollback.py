@@ -20,6 +20,7 @@ from tapgen.cli.common import (
     without_option,
 )
 from tapgen.cli.confirmation import require_account, require_terminal_or
+from tapgen.cli.engine import engine_option, is_in_aws, require_engine, wait_option
 from tapgen.cli.open_run import administered, require_room
 from tapgen.cli.plan import allow_option, exact_allowances, make_plan, outlook_of
 from tapgen.cli.reach import command_line, reach_system
@@ -51,6 +52,8 @@ Exit codes: 0 done or nothing to do, 1 failed and nothing remains changed,
 @allow_option
 @supersede_option
 @without_option
+@engine_option
+@wait_option
 def rollback_command(
     system: str | None,
     environment: str | None,
@@ -62,6 +65,8 @@ def rollback_command(
     allowed: tuple[str, ...],
     supersede: str | None,
     without: tuple[str, ...],
+    engine: str | None,
+    wait: bool,
     **aws_choice: Any,
 ) -> int:
     """Take SYSTEM back to the templates, targets, values and tags of an earlier run.
@@ -82,7 +87,9 @@ def rollback_command(
     with administered(reached, "rollback", acts=True) as near:
         require_room(reached, near, "rollback", supersede)
         then = earlier.find(near.store, near.prefix, to)
-        shut = require_bootstrap(reached, clock)
+        in_aws = is_in_aws(reached, engine)
+        shut = require_bootstrap(reached, clock, engine=in_aws)
+        there = require_engine(reached) if in_aws else None
         wait_for_running(reached)
         back = replace(reached, system=earlier.system_of(reached.system, then))
         plan = earlier.with_unknown(make_plan(back, clock, shut=shut), then)
@@ -98,6 +105,8 @@ def rollback_command(
             command="rollback",
             question="Roll back?",
             facts={"state": then.words},
+            engine=there,
+            wait=wait,
         ).carry_out(outlook_of(back, plan), clock, linted=True)
     if code == DONE and plan:
         line = command_line("plan", reached)

@@ -7,7 +7,7 @@ and wakes it, for commands. May use `rollout/` and `aws/`, the model and the err
 reading at `turn.handle`.
 """
 
-from tapgen.rollout.program import WITH_ANSWERS
+from tapgen.rollout.program import NEWEST
 
-FORMAT = WITH_ANSWERS
+FORMAT = NEWEST
 """The newest format of journals that this engine reads."""
