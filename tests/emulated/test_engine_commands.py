@@ -1,0 +1,81 @@
+"""Commands with a run that the engine in AWS advances: it is started, stopped, approved,
+followed, and taken from the engine to a terminal."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.emulated import forks
+from tests.emulated.test_cli import Shell
+
+SYSTEM = """\
+blueprint: custom
+suffix: test
+stack_sets:
+  here: {template: here.json, regions: [us-east-1]}
+rollout: {engine: aws, gates: [{approve: true}]}
+"""
+TEMPLATE = {"Resources": {"Here": {"Type": "AWS::SNS::Topic"}}}
+PATIENCE = 600.0  # seconds
+
+
+@pytest.fixture
+def shell(tmp_path: Path) -> Iterator[Shell]:
+    shell = Shell(tmp_path)
+    shell.config(SYSTEM, "notes").with_name("here.json").write_text(
+        json.dumps(TEMPLATE)
+    )
+    yield shell
+    shell.run("local", "stop")
+
+
+def test_a_rollout_goes_to_aws_and_comes_back(shell: Shell) -> None:
+    plan = shell.run("plan", "notes", "--local", "--output", "json", expect=2)
+    turns = json.loads(plan.stdout)["engine"]["turns"]
+    assert 0 < turns["low"] <= turns["high"]
+    begun = shell.run("rollout", "notes", "--local", "--yes", "--output", "json")
+    run = json.loads(begun.stdout)["run"]
+    assert f"run {run} goes on in AWS (execution {run}-1)" in begun.stderr
+    seen = shell.run("watch", "notes", "--local", "--once")
+    assert "it goes on in AWS; stop it" in seen.stdout
+    said = shell.run("resume", "notes", "--local")
+    assert f"run {run} is advanced in AWS already" in said.stderr
+
+    assert "is stopped: interrupted" in shell.run("stop", "notes", "--local").stderr
+    said = shell.run("resume", "notes", "--local", "--engine", "aws")
+    assert f"run {run} goes on in AWS" in said.stderr
+    until_approved(shell)
+    ended = shell.run(
+        "watch", "notes", "--local", "--output", "json", "--progress=lines"
+    )
+    assert json.loads(ended.stdout)["run"]["result"] == "done"
+
+    shell.config(SYSTEM.replace("[us-east-1]", "[us-east-1, us-west-2]"), "notes")
+    shell.run("rollout", "notes", "--local", "--yes")
+    here = shell.start("resume", "notes", "--local", "--engine", "local")
+    assert here.stderr
+    said_here = next(line for line in here.stderr if "going on with run" in line)
+    assert "forward" in said_here  # it has the run, before anybody approves
+    until_approved(shell)
+    out, err = here.communicate(timeout=PATIENCE)
+    assert here.returncode == 0, out + err
+    assert "no changes" in shell.run("plan", "notes", "--local").stdout
+
+
+def until_approved(shell: Shell) -> None:
+    """Approve the gate, once the run waits at it."""
+    end = time.monotonic() + PATIENCE
+    while time.monotonic() < end:
+        process = shell.start(
+            "approve", "notes", "--local", command=[str(forks.script())]
+        )
+        _, err = process.communicate(timeout=PATIENCE)
+        if process.returncode == 0:
+            return
+        assert "no rollout waits for an approval" in err, err
+    raise AssertionError("no gate waits")
