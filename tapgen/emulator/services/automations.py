@@ -81,15 +81,14 @@ def _start(given: Record) -> Record:
             raise Refusal(
                 "UnknownOperationException", f"{step['action']} is not emulated"
             )
-    values: Record = {
-        name: wanted.get("default") for name, wanted in content["parameters"].items()
-    }
+    known = content.get("parameters", {})
+    values: Record = {name: wanted.get("default") for name, wanted in known.items()}
     for name, value in given.get("Parameters", {}).items():
         if name not in values:
             raise Refusal("InvalidParameters", f"unknown parameter: {name}")
         values[name] = value[0] if isinstance(value, list) else value
     for name, value in values.items():
-        pattern = content["parameters"][name].get("allowedPattern", "")
+        pattern = known[name].get("allowedPattern", "")
         if value is None or not re.fullmatch(pattern or ".*", str(value)):
             raise Refusal(
                 "InvalidAutomationExecutionParametersException",

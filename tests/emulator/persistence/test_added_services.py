@@ -6,6 +6,7 @@ import importlib
 import json
 import pkgutil
 import sqlite3
+import time
 from collections.abc import Callable, Iterator, MutableMapping, MutableSequence
 from collections.abc import MutableSet as AnySet
 from contextlib import closing
@@ -92,6 +93,29 @@ def documents(project: Project) -> Look:
             for version in "12"
         ]
 
+    return look
+
+
+def automations(project: Project) -> Look:
+    client = project.client("ssm", WEST)
+    inputs = {"Service": "sts", "Api": "GetCallerIdentity"}
+    step = {"name": "who", "action": "aws:executeAwsApi", "inputs": inputs}
+    content = {"schemaVersion": "0.3", "mainSteps": [step]}
+    client.create_document(
+        Name="run", DocumentType="Automation", Content=json.dumps(content)
+    )
+    id_ = client.start_automation_execution(DocumentName="run")["AutomationExecutionId"]
+
+    def look(project: Project) -> Any:
+        client = project.client("ssm", WEST)
+        return answer(client, "get_automation_execution", AutomationExecutionId=id_)
+
+    deadline = time.monotonic() + 300
+    while look(project)["AutomationExecution"]["AutomationExecutionStatus"] != (
+        "Success"
+    ):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
     return look
 
 
@@ -295,6 +319,7 @@ KINDS = (
     costs,
     queries,
     documents,
+    automations,
     experiments,
     accelerators,
     replicas,
@@ -353,6 +378,13 @@ NO_RECORDS = {
     "cloudformation.denied_calls:_calls": "what knows the calls of handlers",
     "cloudformation.denied_calls:ENFORCEMENT": "the mode, and what it found: both of this start",
     "permissions.enforcing:ENFORCEMENT": "the mode, and what it found: both of this start",
+    "services.automations:ENFORCEMENT": "the mode, and what it found: both of this start",
+    "services.automations:_alive": "threads, which end with the process",
+    "services.patches.function_processes:ENFORCEMENT": "the mode, and what it found: both of this start",
+    "services.patches.function_processes:_processes": "processes, which end with this one",
+    "services.patches.state_machines:ENFORCEMENT": "the mode, and what it found: both of this start",
+    "services.patches.state_machines:_faults": "faults, which are not saved",
+    "services.patches.state_machines:_running": "threads, which end with the process",
     "stacksets.actions:ENFORCEMENT": "the mode, and what it found: both of this start",
     "stacksets.stacks:ENFORCEMENT": "the mode, and what it found: both of this start",
     "stacksets.trust:ENFORCEMENT": "the mode, and what it found: both of this start",
