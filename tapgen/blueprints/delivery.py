@@ -142,16 +142,18 @@ def reading(*prefixes: str) -> Iterator[Statement]:
     yield security.statement("ReadJournals", [s3.GetObject], _objects(prefixes))
 
 
-def _objects(prefixes: Iterable[str]) -> list[str]:
+def _objects(prefixes: Iterable[str], artifacts: bool = True) -> list[str]:
     """Return the objects in artifact buckets that are of some systems, and templates and
-    files by their content."""
+    `artifacts` by their content."""
     own = ("runs/{}/*", "snapshots/{}/*", "overrides/{}-*", "leftovers/{}.json")
     keys = [one.format(prefix) for prefix in prefixes for one in own]
-    return [f"{_BUCKETS}/{key}" for key in (*keys, "artifacts/*", "templates/*")]
+    shared = ("artifacts/*", "templates/*") if artifacts else ("templates/*",)
+    return [f"{_BUCKETS}/{key}" for key in (*keys, *shared)]
 
 
-def deploying(*prefixes: str) -> Iterator[Statement]:
-    """Allow what `tapgen rollout` and `tapgen rollback` call besides."""
+def deploying(*prefixes: str, uploads: bool = True) -> Iterator[Statement]:
+    """Allow what `tapgen rollout` and `tapgen rollback` call besides; `uploads` says
+    whether that is also to upload artifacts, such as the code of functions."""
     yield security.statement(
         "ChangeStackSets",
         _CHANGE,
@@ -181,7 +183,8 @@ def deploying(*prefixes: str) -> Iterator[Statement]:
         [names.arn("iam", "role/tapgen-administration-*", region="")],
         StringEquals({"iam:PassedToService": "cloudformation.amazonaws.com"}),
     )
-    yield security.statement("WriteJournals", [s3.PutObject], _objects(prefixes))
+    written = _objects(prefixes, artifacts=uploads)
+    yield security.statement("WriteJournals", [s3.PutObject], written)
 
 
 # -- GitHub --------------------------------------------------------------------------

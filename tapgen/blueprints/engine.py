@@ -172,8 +172,10 @@ def _parameters(t: Template) -> tuple[Ref, Ref]:
 
 
 def of_system(prefixes: Sequence[str]) -> list[Statement]:
-    """What the function does for systems: what `tapgen rollout` calls as its caller."""
-    return [*delivery.reading(*prefixes), *delivery.deploying(*prefixes)]
+    """What the function does for systems: what `tapgen rollout` calls as its caller, but
+    to upload artifacts. Its own code is one."""
+    changing = delivery.deploying(*prefixes, uploads=False)
+    return [*delivery.reading(*prefixes), *changing]
 
 
 def _of_function(key_arn: Any) -> list[Statement]:
