@@ -16,6 +16,7 @@ workflows" and "Step Functions service quotas" in the Step Functions developer g
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -537,7 +538,8 @@ def _machine(t: Template, key: Any, turns: int) -> Any:
             StateMachineName=NAME,
             StateMachineType="STANDARD",
             RoleArn=GetAtt(role, "Arn"),
-            Definition=definition(turns),
+            # As text: CloudFormation may turn numbers of an object into text.
+            DefinitionString=json.dumps(definition(turns), indent=1),
             DefinitionSubstitutions={
                 "Function": names.sub(_FUNCTION),
                 "Invoke": names.sub(_integration("lambda:invoke")),
@@ -630,7 +632,6 @@ def _document(t: Template) -> Any:
                 "name": "approve",
                 "action": "aws:invokeLambdaFunction",
                 "onFailure": "Abort",
-                "isEnd": True,
                 "inputs": {
                     "InvocationType": "RequestResponse",
                     "FunctionName": NAME,

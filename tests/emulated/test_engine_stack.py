@@ -19,6 +19,7 @@ import pytest
 from tapgen import rollout
 from tapgen.accounts import doctor, engine
 from tapgen.accounts.engine import Engine
+from tapgen.blueprints import engine as blueprint
 from tapgen.cli.bootstrap import package
 from tapgen.emulator.server import lifecycle
 from tapgen.engine import executions
@@ -59,9 +60,8 @@ class InAws:
         runs = replace(runs, body=with_more(runs.body)) if newer else runs
         wanted = engine.wanted(self.cloud.aws, resolved, runs)
         text = json.loads(wanted.template)
-        machine = text["Resources"]["Machine"]["Properties"]["Definition"]
-        last = machine["States"]["Answer"]["Choices"][0]["And"][1]
-        last["NumericGreaterThanEquals"] = turns_ - 1
+        machine = text["Resources"]["Machine"]["Properties"]
+        machine["DefinitionString"] = json.dumps(blueprint.definition(turns_))
         short = replace(wanted, template=json.dumps(text))
         return engine.deploy(self.cloud.aws, self.admin, runs, short)
 
