@@ -11,6 +11,8 @@ SHAPES := $(shell find tapgen/config tapgen/blueprints tapgen/model tapgen/templ
 GUARD ?= ../aws-guard-rules-registry
 # For `make soak`: how many random systems.
 SOAK ?= 200
+# And the oldest boto3 that the engine in AWS supports: it has conditional writes of S3.
+BOTO3 := .tapgen/boto3-1.35.69
 # For `make bench`: --runs N, --json.
 BENCH ?=
 # Enough processes to keep every core busy; xdist counts the cores itself. Files in their
@@ -40,7 +42,8 @@ test: .venv/.ready ## Run all tests
 	$(PYTEST)
 
 soak: .venv/.ready ## Long sweeps: plans against what happens, kills at every call (SOAK=200)
-	TAPGEN_SOAK=$(SOAK) $(BIN)/pytest -n auto --dist load $$(grep -rlE 'TAPGEN_SOAK|^from hypothesis' tests --include='test_*.py')
+	@test -d $(BOTO3)/boto3 || $(BIN)/pip install --quiet --disable-pip-version-check --no-deps --target $(BOTO3) boto3==1.35.69 botocore==1.35.69 s3transfer==0.10.4 jmespath python-dateutil urllib3 six
+	TAPGEN_SOAK=$(SOAK) TAPGEN_OLDEST_BOTO3=$(CURDIR)/$(BOTO3) $(BIN)/pytest -n auto --dist load $$(grep -rlE 'TAPGEN_SOAK|TAPGEN_OLDEST_BOTO3|^from hypothesis' tests --include='test_*.py')
 
 clients: .venv/.ready ## Let real clients use the embedded AWS: CDK, SAM, Sceptre, AWS CLI, Troposphere's examples
 	$(PYTEST) -m clients tests/clients

@@ -1,4 +1,5 @@
-"""The engine in AWS on the embedded AWS: its package by itself, and its word to people."""
+"""The engine in AWS on the embedded AWS: its package by itself, with the boto3 in
+TAPGEN_OLDEST_BOTO3 in `make soak`, and its word to people."""
 
 from __future__ import annotations
 
