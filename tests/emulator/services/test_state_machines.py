@@ -82,13 +82,16 @@ class Place:
             if e["type"] == "TaskFailed"
         ]
 
-    def seen(self, number: int) -> list[str]:
-        """What the function has put into the queue, as soon as it is so many."""
+    def seen(self, number: int, by: float = 0) -> list[str]:
+        """What has been put into the queue, as soon as it is so many; the clock is moved
+        `by` these seconds each time."""
         client = self.aws.client("sqs")
         found: list[str] = []
         url = client.get_queue_url(QueueName="seen")["QueueUrl"]
 
         def enough() -> bool:
+            if by:
+                lifecycle.move_clock(self.folder, by)
             answer = client.receive_message(QueueUrl=url, MaxNumberOfMessages=10)
             found.extend(m["Body"] for m in answer.get("Messages", ()))
             return len(found) >= number
@@ -201,8 +204,7 @@ def test_what_has_failed_sets_off_an_alarm(there: Place) -> None:
 
     assert there.ended(execution, by=0)["status"] == "FAILED"
     assert there.errors(execution) == ["Runtime.HandlerError"]
-    lifecycle.move_clock(there.folder, 1)
-    (message,) = there.seen(1)
+    (message,) = there.seen(1, by=1)
     assert json.loads(json.loads(message)["Message"])["NewStateValue"] == "ALARM"
 
 
