@@ -10,7 +10,7 @@ import pytest
 
 from tapgen import plan
 from tapgen.errors import RolloutError, Unreachable
-from tapgen.rollout import lock, opening, planned, runner, turns
+from tapgen.rollout import opening, planned, runner, turns
 from tapgen.rollout.execute import Ways
 from tapgen.rollout.model import Lost
 from tapgen.rollout.remote import Remote, remote_of
@@ -84,8 +84,8 @@ def require_like(cloud: Cloud, wanted: Cloud, what: Any) -> None:
     assert cloud.everything() == wanted.everything(), what
     assert cloud.history == wanted.history, what
     assert operations(cloud) == operations(wanted), what
-    held = lock.read(cloud.bucket, "demo-test")
-    assert held and not held.lock.open, what
+    # Killed right before it gives the lock back, it leaves one of a run that has ended.
+    assert opening.opened(cloud.bucket, "demo-test") is None, what
 
 
 @pytest.mark.parametrize("fails", [False, True], ids=["there", "and back"])
