@@ -150,15 +150,16 @@ def plan_command(
     if out:
         save_plan(out, before, plan, allowed, read_stacks=detect_drift, broken=broken)
     following = _next(reached, open_run, f" --plan {out}" if out else "")
-    goes_on = following if plan and not broken else ""
+    goes_on = following if plan and not broken else ("", "")
     checked = found if policy else None
-    _write_page(html, reached, (plan, ahead, allowed, goes_on), checked, clock)
+    planned = (plan, ahead, allowed, *goes_on, bool(out))
+    _write_page(html, reached, planned, checked, clock)
     if timings:
         clock.show()
     if refused(plan, allowed) or broken:
         return FAILED
     if plan and output == "text":
-        say(following)
+        say(": ".join(filter(None, following)))
     if plan:
         return CHANGES
     return FAILED if is_incomplete(plan) else DONE
@@ -202,19 +203,19 @@ def _write_page(
     page.write(path, page.about(reached, "Plan", **sections))
 
 
-def _next(reached: Reached, open_run: Any, saved: str) -> str:
-    """Return how to apply a plan; `saved` is the option for a saved one."""
+def _next(reached: Reached, open_run: Any, saved: str) -> tuple[str, str]:
+    """Return how to apply a plan, in words and as a command, empty where there is none;
+    `saved` is the option for a saved one."""
     apply = f"{command_line('rollout', reached)}{saved}"
     if not open_run or "unread" in open_run:
-        return f"to apply this plan: {apply}"
+        return "to apply this plan", apply
+    first = f"run {open_run['run']} comes first"
     if "to" in open_run:
-        return f"run {open_run['run']} comes first: it moves the administration"
+        return f"{first}: it moves the administration", ""
     if open_run["running"]:
-        return f"run {open_run['run']} comes first; then plan again, and apply: {apply}"
-    return (
-        f"run {open_run['run']} comes first; to replace it by this plan: {apply} "
-        f"--supersede {open_run['run']}"
-    )
+        return f"{first}; then plan again, and apply", apply
+    replaces = f"{apply} --supersede {open_run['run']}"
+    return f"{first}; to replace it by this plan", replaces
 
 
 def program_of(plan: Any) -> Any:

@@ -39,9 +39,20 @@ class Difference:
 
     @property
     def amounts(self) -> dict[str, Decimal]:
-        """Currency → what a month costs more, as far as that is known."""
-        found = estimate.totals(self.added)
-        for currency, amount in estimate.totals(self.removed).items():
+        """Currency → what a month costs more, as far as that is known. A resource that had
+        a charge and has another one is left out where a price of it is unknown: half of
+        that comparison would look like a saving.
+        """
+        both = {*map(_resource, self.added)} & {*map(_resource, self.removed)}
+        unknown = {
+            one for one in map(_resource, self.unknown) if one in both or not one[2]
+        }
+
+        def known(lines: Iterable[Line]) -> dict[str, Decimal]:
+            return estimate.totals([x for x in lines if not _is_of(x, unknown)])
+
+        found = known(self.added)
+        for currency, amount in known(self.removed).items():
             found[currency] = found.get(currency, Decimal(0)) - amount
         return found
 
@@ -56,6 +67,18 @@ class Difference:
         """The dates of the prices in it, the oldest first."""
         both = *self.added, *self.removed
         return tuple(sorted({line.price.date for line in both if line.price}))
+
+
+def _resource(line: Line) -> tuple[str, str, str]:
+    quantity = line.quantity
+    return quantity.stack_set, quantity.place, quantity.logical_id
+
+
+def _is_of(line: Line, resources: Collection[tuple[str, str, str]]) -> bool:
+    """Whether a charge is one of these resources, of which one without an id stands for
+    its whole stack."""
+    stack_set, place, _ = own = _resource(line)
+    return own in resources or (stack_set, place, "") in resources
 
 
 @dataclass(frozen=True)

@@ -213,8 +213,8 @@ class _Writing:
         silent = _NO_LAG if self.aws.local else ""
         key = self.measure(
             "lag",
-            f"replication lag in {target.region}: what a loss of the other region loses "
-            "(RPO)",
+            f"time that the database copy in {target.region} is behind: what a loss of the "
+            "other region loses (RPO)",
             "rpo",
             silent,
         )
@@ -238,7 +238,7 @@ class _Writing:
         here = self.target(role)
         key = self.measure(
             f"table {here.region}{when}",
-            f"item of {name} from {here.region} to {to}{when}",
+            f"time until an item of {name} of {here.region} is in {to}{when}",
             "table_copy",
         )
         mark = f"{self.id}-{role}{'-moved' * bool(when)}"
@@ -265,7 +265,7 @@ class _Writing:
             bucket, copy = self.value(one.source), self.value(one.copy)
             key = self.measure(
                 f"objects {here.region}",
-                f"object of {bucket} to {copy} in {there.region}",
+                f"time until an object of {bucket} is in {copy} in {there.region}",
                 "object_copy",
             )
             prefix = f"drill/{self.id}/"
@@ -295,7 +295,7 @@ class _Writing:
         for one in requests:
             key = self.measure(
                 f"api {target.region} {one.method} {one.path}",
-                f"{one.method} {one.path} in {target.region}, signed",
+                f"time until {one.method} {one.path} answers in {target.region}, signed",
                 "answer" if one.timed else "",
             )
             given = {**self._request(role, part, one)}
@@ -328,7 +328,8 @@ class _Writing:
             )
         key = self.measure(
             "notification",
-            f"alarm {alarm} raised, until {topic} has notified a queue",
+            f"time until {topic.rpartition(':')[2]} has notified a queue of the alarm "
+            f"{alarm}",
             "notification",
         )
         reason = f"Drill {self.id} of tapgen"
@@ -369,7 +370,7 @@ class _Writing:
         far, near = moving.to.target, back[0].place.target
         out = self.measure(
             "there",
-            f"move to {far.region}, until that region serves (RTO)",
+            f"time until {far.region} serves, from the request to move there (RTO)",
             "rto",
         )
         name = None if scenario == DATABASE else self._name(found.name)
@@ -384,7 +385,9 @@ class _Writing:
         if scenario == REGION_LOSS:
             self.tables(found.tables, moving.to.role, " after the move")
         home = self.measure(
-            "back", f"move back to {near.region}, until that region serves", "rto"
+            "back",
+            f"time until {near.region} serves again, from the request to move back",
+            "rto",
         )
         first = len(self.steps)
         self._returned(back, begun)

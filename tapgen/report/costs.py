@@ -91,23 +91,23 @@ def unknown(lines: Iterable[Line]) -> list[str]:
     ]
 
 
-def difference(found: Difference) -> str:
-    """Return what a plan changes in costs as a sentence; empty where that is nothing."""
+def difference(found: Difference, *, see: str = "; see tapgen cost") -> str:
+    """Return what a plan changes in costs as a sentence; empty where that is nothing.
+    Where something has no price, it ends with where to `see` more."""
     amounts = {k: v for k, v in found.amounts.items() if abs(round(v, 2))}
     number = len(found.unknown)
-    if not amounts and not number:
-        return ""
-    if not amounts:
-        return f"costs: {counted(number, 'charge')} of unknown price; see tapgen cost"
-    about = " and ".join(f"{v:+,.2f} {k}" for k, v in amounts.items())
-    prices = f"list prices of {_dates(found.dates)}"
-    if number:  # a larger instance of unknown price must not look like a saving
-        unknown = counted(number, "charge")
-        return (
-            f"costs: not known as a whole: {unknown} of unknown price, and about {about} "
-            f"a month without ({prices}); see tapgen cost"
-        )
-    return f"costs: about {about} a month ({prices})"
+    about = " and ".join(_more(*pair) for pair in amounts.items())
+    about += f" (list prices of {_dates(found.dates)})" if about else ""
+    if not number:
+        return f"change in cost: about {about}" if about else ""
+    words = f"change in cost: unknown; {counted(number, 'charge')} could not be priced"
+    words += f", the others: about {about}" if about else ""
+    return words + see
+
+
+def _more(currency: str, amount: Decimal) -> str:
+    direction = "more" if amount > 0 else "less"
+    return f"{abs(amount):,.2f} {currency} a month {direction}"
 
 
 def difference_data(found: Difference) -> dict[str, Any] | None:

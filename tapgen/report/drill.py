@@ -11,7 +11,9 @@ from tapgen.model.drills import DrillReport, Measured, Verdict, percentile
 from tapgen.report.control import visible
 
 _PERCENTILES = (50, 95)
+_ENOUGH = 20  # of fewer samples the 95th percentile (nearest rank) is the largest
 _NOTHING = (Verdict.SILENT, Verdict.NONE)
+_UNKNOWN = (Verdict.SILENT, Verdict.UNKNOWN)
 
 
 def verdict(found: DrillReport) -> str:
@@ -21,10 +23,49 @@ def verdict(found: DrillReport) -> str:
     if found.result != "done":
         return f"failed, and ended as {found.result}"
     if found.passed:
-        return "passed: every goal that can be measured here was met"
+        every = [one for one in found.measured if one.goal is not None]
+        left = sum(one.verdict in _UNKNOWN for one in every)
+        if not left:
+            return f"passed: {_goals(len(every))} met"
+        was = "was" if left == 1 else "were"
+        return f"passed, but {left} of {len(every)} goals {was} not measured"
     if all(one.verdict in _NOTHING for one in found.measured):
         return "failed: no goal was measured"
     return "failed: not every goal was met"
+
+
+def _goals(number: int) -> str:
+    return "the only goal was" if number == 1 else f"all {number} goals were"
+
+
+def is_whole(found: DrillReport) -> bool:
+    """Whether the drill passed, and every goal was measured."""
+    goals = (one for one in found.measured if one.goal is not None)
+    return found.passed and not any(one.verdict in _UNKNOWN for one in goals)
+
+
+def scope(found: DrillReport) -> str:
+    """Return what the drill rehearses, and of which region."""
+    role, region = next(iter(found.regions.items()), ("", ""))
+    if found.scenario == "region-loss" and region:
+        return f"{found.scenario}, as if {region} ({role}) were lost"
+    return found.scenario
+
+
+def unproven(found: DrillReport) -> Iterator[str]:
+    """Yield what the drill says nothing about: what was not measured, and left out."""
+    for one in found.measured:
+        if one.verdict in _UNKNOWN:
+            yield f"{one.measure.title}: {_why(one)}"
+    yield from found.left_out
+
+
+LOCAL = "On the embedded AWS: times say nothing about real AWS."
+
+SAMPLES = (
+    "A goal is met when 95 of 100 samples are within it; of fewer than 20, when all are. "
+    "So p95 is shown from 20 samples on."
+)
 
 
 def lines(found: DrillReport) -> Iterator[str]:
@@ -100,6 +141,7 @@ def markdown(found: DrillReport) -> str:
         f"# Drill {found.scenario} of {found.system} ({found.suffix})",
         "",
         f"**{_sentence(verdict(found))}**",
+        *(["", LOCAL] if found.local else []),
         "",
         "| | |",
         "| --- | --- |",
@@ -111,9 +153,10 @@ def markdown(found: DrillReport) -> str:
         "| --- | --- | --- | --- |",
     ]
     text += [f"| {' | '.join(map(_cell, row))} |" for row in goals(found)]
+    text += ["", SAMPLES]
     text += _section("Failures", [f"- {one}" for one in found.failures])
     text += _section("Changed and not taken back", [f"- {one}" for one in found.left])
-    text += _section("Not rehearsed", [f"- {one}" for one in found.left_out])
+    text += _section("What was not proven", [f"- {one}" for one in unproven(found)])
     text += ["", "## Samples", ""]
     text += [f"- {title}: {those}" for title, those in samples(found)]
     text += ["", "## What was done", "", "| When (UTC) | What | Seen |"]
@@ -125,6 +168,7 @@ def markdown(found: DrillReport) -> str:
 def head(found: DrillReport) -> Iterator[tuple[str, str]]:
     """Yield what there is to say of a drill as a whole."""
     where = ", ".join(f"{region} ({role})" for role, region in found.regions.items())
+    yield "Scenario", scope(found)
     yield "System", f"{found.system}, environment suffix {found.suffix}"
     yield "Account", found.account + " of the embedded AWS" * found.local
     yield "Regions", where
@@ -155,8 +199,8 @@ def done(found: DrillReport) -> Iterator[tuple[str, str, str]]:
 
 def _goal(one: Measured) -> str:
     if one.goal is None:
-        return "none"
-    return f"{one.measure.goal}: at most {_time(one.goal)}"
+        return "–"
+    return f"at most {_time(one.goal)}"
 
 
 def _result(one: Measured) -> str:
@@ -164,9 +208,10 @@ def _result(one: Measured) -> str:
     if not times:
         return _why(one)
     if len(times) == 1:
-        return _time(times[0])
-    parts = [f"p{p} {_time(percentile(times, p))}" for p in _PERCENTILES]
-    return f"{', '.join(parts)}, most {_time(times[-1])} ({len(times)} samples)"
+        return f"{_time(times[0])} (1 sample)"
+    shown = _PERCENTILES[: None if len(times) >= _ENOUGH else 1]
+    parts = [f"p{p} {_time(percentile(times, p))}" for p in shown]
+    return f"{', '.join(parts)}, max {_time(times[-1])} ({len(times)} samples)"
 
 
 def _why(one: Measured) -> str:

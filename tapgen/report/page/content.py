@@ -16,12 +16,15 @@ from tapgen.system.topology import Topology
 @dataclass(frozen=True)
 class Planned:
     """A plan with its outlook, which one that was carried out no longer has. `allowed` are
-    exact names, as for `plan.refusals`, and `apply` says how to go on."""
+    exact names, as for `plan.refusals`. `apply` says how to go on, by `command`, which
+    applies exactly this plan where it is `saved` in a file, and else plans again."""
 
     plan: Plan
     outlook: Outlook | None
     allowed: Sequence[str] = ()
     apply: str = ""
+    command: str = ""
+    saved: bool = False
 
 
 @dataclass(frozen=True)

@@ -45,7 +45,7 @@ class Listed:
 
     title: str
     lines: tuple[tuple[str, str, tuple[str, ...]], ...]
-    grave: bool = True
+    tone: str = "grave"
 
 
 @dataclass(frozen=True)
@@ -54,8 +54,18 @@ class Stage:
 
     name: str
     anchor: str
-    does: tuple[tuple[str, str, str], ...]  # what it does, to which part, to what in it
+    does: tuple[Does, ...]
     gates: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Does:
+    """What a step does to which part, to what in it, and what of that it `interrupts`."""
+
+    verb: str
+    part: str
+    words: str
+    interrupts: str
 
 
 @dataclass(frozen=True)
@@ -63,7 +73,7 @@ class Region:
     """What a plan does in a region, as numbers of stack instances."""
 
     name: str
-    accounts: int
+    accounts: str
     creates: int
     updates: int
     deletes: int
@@ -79,11 +89,16 @@ class Summary:
     refused: tuple[str, ...]
     data: tuple[tuple[str, str, tuple[str, ...]], ...]
     safe: str
+    interrupted: tuple[tuple[str, str], ...]
+    more_interrupted: int
+    tone: str
     review: tuple[Listed, ...]
     regions: tuple[Region, ...]
     stages: tuple[Stage, ...]
+    order: tuple[str, ...]
     time: str
     cost: str
+    unpriced: bool
     unknown: tuple[str, ...]
     remarks: tuple[str, ...]
     quotas: tuple[str, ...]
@@ -98,18 +113,26 @@ def summary(planned: Planned, places: Places) -> Summary:
     ahead = planned.outlook
     remarks = outlook.remarks(ahead, details=True) if ahead else []
     quotas = [line for line in remarks if line.startswith("quota: ")]
+    review = tuple(_review(risks, ahead, places))
+    interrupted = tuple(_interrupted(plan))
+    unknown = tuple(_unknown(plan))
     return Summary(
         text.summary(plan) if plan else "",
         _resources(plan),
         tuple(refusals(plan, planned.allowed)),
         tuple(_where(data, places)),
         "" if data else _safe(plan),
-        tuple(_review(risks, ahead, places)),
+        interrupted[:_MOST_INTERRUPTED],
+        max(len(interrupted) - _MOST_INTERRUPTED, 0),
+        _tone(bool(data), review, unknown),
+        review,
         tuple(_regions(plan)),
         tuple(_stages(plan)),
+        tuple(_order(plan)) if plan else (),
         outlook.duration(ahead.forecast.span) if plan and ahead else "",
-        costs.difference(ahead.cost) if ahead else "",
-        tuple(_unknown(plan)),
+        costs.difference(ahead.cost, see="") if ahead else "",
+        bool(ahead and ahead.cost.unknown),
+        unknown,
         tuple(line for line in remarks if line not in quotas),
         tuple(quotas),
     )
@@ -165,7 +188,92 @@ def _review(
         concerns.setdefault(one.title, []).append((one.what, "; ".join(one.lines), ()))
     yield from (Listed(title, tuple(lines)) for title, lines in concerns.items())
     for kind, found in risks.items():
-        yield Listed(str(kind), tuple(_where(found, places)))
+        tone = "warn" if kind in _MILDER else "grave"
+        yield Listed(str(kind), tuple(_where(found, places)), tone)
+
+
+_MILDER = (
+    risk.Kind.REVIEW,
+    risk.Kind.CONSTRAINED,
+    risk.Kind.INTERRUPTION,
+    risk.Kind.REPLACEMENT,
+    risk.Kind.UNPUBLISHED,
+)
+"""Risks to know of beforehand, where the others may be mistakes."""
+
+
+def _tone(loses_data: bool, review: Iterable[Listed], unknown: Sequence[str]) -> str:
+    """The colour of the worst that is known; without any risk it is good only where the
+    plan knows everything."""
+    tones = {one.tone for one in review}
+    if loses_data or "grave" in tones:
+        return "grave"
+    return "warn" if tones else "" if unknown else "good"
+
+
+_MOST_INTERRUPTED = 4
+"""Interruptions that the first screen names, at most."""
+
+
+def _interrupted(plan: Plan) -> Iterator[tuple[str, str]]:
+    """Yield each resource of which a plan interrupts something, with what happens and in
+    which waves."""
+    found: dict[tuple[str, str], dict[str, None]] = {}
+    for wave in grouping.waves(plan):
+        for shown in wave.steps:
+            for name, words in _interruptions(plan, shown.step).items():
+                key = f"{shown.step.part}.{name}", words
+                found.setdefault(key, {})[_name(wave, shown.step)] = None
+    for (name, words), where in found.items():
+        yield name, f"{words}, in {'; '.join(where)}"
+
+
+def _interruptions(plan: Plan, step: Step) -> dict[str, str]:
+    """Logical id → what is interrupted, in the stacks that a step updates."""
+    if step.conditional:
+        return {}
+    there = (own for t, own in step.changes.items() if not plan.is_new(step, t))
+    found: dict[str, dict[str, None]] = {}
+    for changes in {id(own): own for own in there}.values():
+        for one in (one for change in changes for one in risk.of(change)):
+            if one.kind is risk.Kind.INTERRUPTION:
+                effect = one.detail.partition(":")[0]
+                found.setdefault(one.logical_id, {})[effect] = None
+    return {name: ", ".join(effects) for name, effects in found.items()}
+
+
+def _name(wave: grouping.Waves, step: Step) -> str:
+    return f"{wave} ({', '.join(dict.fromkeys(t.region for t in step.targets))})"
+
+
+def _order(plan: Plan) -> Iterator[str]:
+    """Yield why the waves are in this order, what is between them, and what happens when
+    one fails."""
+    settings, waves = plan.system.rollout, grouping.waves(plan)
+    used = {t.region for step in plan.steps for t in step.targets}
+    order = [region for region in settings.order if region in used]
+    if len(order) > 1:
+        yield (
+            "Parts come after those that they depend on. Of what is ready, regions come in "
+            f"this order (rollout.order): {', '.join(order)}."
+        )
+    gates = sum(len(one.gates) * (one.last - one.first + 1) for one in waves)
+    hold = f" and the gates after it hold; there are {gates:,} in this plan" * bool(
+        gates
+    )
+    none = "; there are no gates in this plan" * (not gates)
+    yield f"A wave begins when the one before it has succeeded{hold or none}."
+    what = "a wave or a gate" if gates else "a wave"
+    if settings.on_failure == "stop":
+        yield (
+            f"If {what} fails, tapgen stops, and what is deployed by then stays "
+            "(rollout.on_failure: stop)."
+        )
+    else:
+        yield (
+            f"If {what} fails, tapgen stops, and restores in every changed stack set what "
+            "was deployed before (rollout.on_failure: rollback)."
+        )
 
 
 def _regions(plan: Plan) -> Iterator[Region]:
@@ -178,10 +286,11 @@ def _regions(plan: Plan) -> Iterator[Region]:
             counts.setdefault(target.region, Counter())[does] += 1
             accounts.setdefault(target.region, set()).add(target.account)
     roles = {region: role for role, region in plan.system.regions.items()}
-    for region, found in counts.items():
+    for region in sorted(counts, key=lambda r: [*roles, r].index(r)):
+        found, own = counts[region], accounts[region]
         yield Region(
             f"{region} ({roles[region]})" if region in roles else region,
-            len(accounts[region]),
+            f"{len(own):,} accounts" if len(own) > 1 else "".join(own),
             found["new"],
             found[str(Action.UPDATE)],
             found[str(Action.DELETE)],
@@ -191,12 +300,14 @@ def _regions(plan: Plan) -> Iterator[Region]:
 
 def _stages(plan: Plan) -> Iterator[Stage]:
     for one in grouping.waves(plan):
-        regions: dict[str, dict[str, tuple[str, str, str]]] = {}
+        regions: dict[str, dict[str, Does]] = {}
         for shown in one.steps:
             step = shown.step
             where = ", ".join(dict.fromkeys(t.region for t in step.targets))
             does = f"{_SIGNS[plan.does(step)]} {_does(plan, step)}"
-            line = (does, step.part, _in_short(plan, step))
+            names = [*_interruptions(plan, step)]
+            interrupts = f"interrupts {_some(names)}" if names else ""
+            line = Does(does, step.part, _in_short(plan, step), interrupts)
             regions.setdefault(where, {})[step.part] = line
         where = "; ".join(regions)
         lines = (line for found in regions.values() for line in found.values())
@@ -232,7 +343,7 @@ def _some(names: list[str]) -> str:
     return ", ".join(names[:_NAMED]) + (f" and {more:,} more" if more > 0 else "")
 
 
-_NAMED = 3
+_NAMED = 6
 """Resources with the same fate that the order of waves names, at most."""
 
 

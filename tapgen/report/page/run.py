@@ -8,8 +8,9 @@ that went through the same operations are one row.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
+from typing import Any
 
 from tapgen.frozen import dataclass
 from tapgen.model import Target
@@ -162,11 +163,15 @@ def _tone(ran: Ran) -> str:
     run = ran.view.run
     if ran.drill and ran.drill.result and not ran.drill.passed:
         return "grave"
+    if ran.drill and ran.drill.result and not drill.is_whole(ran.drill):
+        return "warn"
     return "good" if run.result == "done" else "grave" if run.result != OPEN else ""
 
 
 def _facts(ran: Ran) -> Iterator[str]:
     run = ran.view.run
+    if ran.drill and ran.drill.local:
+        yield drill.LOCAL
     yield f"tapgen {run.command} by {run.who} on {run.host}"
     took = history.lasting(run.seconds)
     yield f"{_moment(run.since)} to {_moment(run.until)} UTC, {took}"
@@ -179,7 +184,7 @@ def _facts(ran: Ran) -> Iterator[str]:
         yield line
     yield f"run {run.run}" + (f", tapgen {run.tapgen}" if run.tapgen else "")
     if ran.drill:
-        yield f"scenario: {ran.drill.scenario}"
+        yield f"scenario: {drill.scope(ran.drill)}"
     yield from ran.ways
 
 
@@ -365,7 +370,10 @@ def _stacks(ran: Ran, time: _Time) -> Iterator[Stack]:
 # -- drills ----------------------------------------------------------------------------
 
 
-def drilled(ran: Ran) -> dict[str, Sequence[Sequence[str]]] | None:
+_TOGETHER = "\u00a0"
+
+
+def drilled(ran: Ran) -> dict[str, Any] | None:
     """Return the goals of a drill with what was measured, and its lists; None where the
     run is no drill."""
     found = ran.drill
@@ -373,8 +381,12 @@ def drilled(ran: Ran) -> dict[str, Sequence[Sequence[str]]] | None:
         return None
     return {
         "head": [*drill.head(found)],
-        "goals": [(g[0], g[3], g[1], g[2]) for g in drill.goals(found)],
+        "goals": [
+            (what, verdict, goal.replace(" ", _TOGETHER), result)
+            for what, goal, result, verdict in drill.goals(found)
+        ],
+        "note": drill.SAMPLES,
         "samples": [*drill.samples(found)],
         "done": [*drill.done(found)],
-        "not rehearsed": [(one,) for one in found.left_out],
+        "unproven": [*drill.unproven(found)],
     }

@@ -22,6 +22,7 @@ KEY = {"Type": "AWS::KMS::Key", "DeletionPolicy": "Delete"}
 NAT = {"Type": "AWS::EC2::NatGateway"}
 ROLE = {"Type": "AWS::IAM::Role"}
 OWN = {"Type": "Own::A::Thing"}
+SERVER = {"Type": "AWS::EC2::Instance", "Properties": {"InstanceType": "t3.micro"}}
 
 
 def web_acl(rules: str) -> dict[str, Any]:
@@ -90,15 +91,25 @@ def test_it_is_the_difference_of_two_estimates(
 
 def test_it_is_said_with_its_date_and_with_what_is_not_known() -> None:
     assert sentence(None, {"K": KEY, "N": NAT, "O": OWN}) == (
-        "costs: not known as a whole: 1 charge of unknown price, and about +38.35 USD a "
-        "month without (list prices of 2024-07-01 to 2026-10-07); see tapgen cost"
+        "change in cost: unknown; 1 charge could not be priced, the others: about 38.35 "
+        "USD a month more (list prices of 2024-07-01 to 2026-10-07); see tapgen cost"
     )
     assert sentence({"K": KEY, "R": ROLE}, {"R": ROLE}) == (
-        "costs: about -1.00 USD a month (list prices of 2024-07-01)"
+        "change in cost: about 1.00 USD a month less (list prices of 2024-07-01)"
     )
     assert sentence({"R": ROLE}, {"R": ROLE, "O": OWN}) == (
-        "costs: 1 charge of unknown price; see tapgen cost"
+        "change in cost: unknown; 1 charge could not be priced; see tapgen cost"
     )
+
+
+def test_a_price_that_becomes_unknown_is_no_saving() -> None:
+    """Of a resource, half of a comparison is left out, and what else changes stays."""
+    dear = {**SERVER, "Properties": {"InstanceType": "of-no-price.large"}}
+    words = "change in cost: unknown; 1 charge could not be priced"
+    for before, after in ((SERVER, dear), (dear, SERVER)):
+        assert sentence({"S": before}, {"S": after}) == f"{words}; see tapgen cost"
+        found = sentence({"S": before}, {"S": after, "K": KEY})
+        assert found.startswith(f"{words}, the others: about 1.00 USD a month more")
 
 
 def test_nothing_is_said_where_no_charge_changes() -> None:
@@ -128,7 +139,7 @@ def test_servers_cost_what_their_launch_template_says() -> None:
         }
 
     assert sentence(group("t3.micro"), group("t3.small")) == (
-        "costs: about +15.18 USD a month (list prices of 2026-03-20)"
+        "change in cost: about 15.18 USD a month more (list prices of 2026-03-20)"
     )
 
 
@@ -136,7 +147,7 @@ def test_all_forms_of_a_plan_say_it() -> None:
     the_plan = planned({"R": ROLE}, {"R": ROLE, "K": KEY}, (EAST, AWAY))
     ahead = outlook.Outlook(forecast.of(the_plan), cost=change.of(the_plan))
 
-    words = "costs: about +2.00 USD a month (list prices of 2024-07-01)"
+    words = "change in cost: about 2.00 USD a month more (list prices of 2024-07-01)"
     assert words in text.plan(the_plan, outlook=ahead)
     assert words in markdown.plan(the_plan, (), ahead)
     found = outlook.data(ahead)["cost"]

@@ -245,11 +245,11 @@ def reported(cloud: Place, run: str) -> DrillReport:
     return drilled.report(read, system().regions)
 
 
-def page_of(cloud: Place, run: str) -> str:
+def page_of(cloud: Place, run: str, shown: DrillReport | None = None) -> str:
     """The page of the run of a drill, without what is HTML."""
     read = history.find(cloud.bucket, PREFIX, run)  # type: ignore[arg-type]
     one = ran.read(read, system(), cloud)  # type: ignore[arg-type]
-    one = replace(one, drill=reported(cloud, run))
+    one = replace(one, drill=shown or reported(cloud, run))
     return unescape(html(Page("Drill", system(), datetime.now(UTC), "1", ran=one)))
 
 
@@ -361,6 +361,14 @@ def test_a_drill_that_measures_nothing_is_refused_and_has_not_passed() -> None:
     found = reported(cloud, carry_out(cloud, "database").run)
     assert found.passed
     silent = Measured(Measure("lag", "lag", "rpo", "why"), 5.0)
+    partly = replace(found, measured=(silent, *found.measured[1:]), local=True)
+    words = f"passed, but 1 of {len(found.measured)} goals was not measured"
+    assert partly.passed and report.verdict(partly) == words
+    for text in (report.markdown(partly), page_of(cloud, found.run, partly)):
+        assert words in text.lower() and report.LOCAL in text
+        assert text.index("What was not proven") < text.rindex("lag: not measured: why")
+    assert 'card warn">' in page_of(cloud, found.run, partly)
+    assert 'card good">' in page_of(cloud, found.run)
     for measured in ((), (silent,)):
         nothing = replace(found, measured=measured)
         assert not nothing.passed

@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 
 from tapgen import plan, rollout
 from tapgen.aws.stacks import Worked
+from tapgen.costs import change
 from tapgen.model import (
     CommandGate,
     Finding,
@@ -161,7 +162,39 @@ def test_what_could_be_lost_comes_first() -> None:
     texts = " ".join(Elements(page(the_plan)).texts)
 
     lost = texts.index("data.Data (AWS::EC2::Volume): removed; its data")
-    assert texts.index("What could be lost") < lost < texts.index("In which order")
+    assert texts.index("What could be lost") < lost < texts.index("A wave begins")
+
+
+def test_what_is_interrupted_and_costs_unknown_is_said_where_it_is_seen() -> None:
+    """Also that a rehearsal is one, and that a command plans again."""
+
+    def database(size: str) -> StackSet:
+        properties = {"DBInstanceClass": size, "Engine": "postgres"}
+        own = {"Type": "AWS::RDS::DBInstance", "Properties": properties}
+        text = make.template(resources={f"Data{n}": own for n in range(6)})
+        return make.stack_set(targets=(EAST, WEST), text=text)
+
+    before, after = database("db.r6g.large"), database("db.of-no-price.large")
+    the_plan = plan.make(make.system(after), {before.name: make.observed(before)})
+    ahead = Outlook(forecast.of(the_plan), cost=change.of(the_plan))
+    assert ahead.cost.unknown
+
+    def shown(local: bool, saved: bool = False) -> str:
+        command = "tapgen rollout demo"
+        one = Planned(the_plan, ahead, (), "to apply it", command, saved)
+        page = html(Page("Plan", the_plan.system, NOW, "1", local=local, planned=one))
+        return " ".join(" ".join(Elements(page).texts).split())
+
+    banner = "Rehearsal on the embedded AWS: no AWS account is touched."
+    text = shown(local=True)
+    assert banner in text and banner not in shown(local=False)
+    assert "Estimated time on real AWS: " in text
+    assert "Change in cost: unknown; " in text and "USD a month less" not in text
+    assert "tapgen cost demo" in text
+    assert "⚠ Interruptions data.Data0 : " in text and "and 2 more" in text
+    assert "in wave 1 (us-" in text and "⚠ interrupts Data0, " in text
+    assert "there are no gates" in text and "tapgen stops, and restores" in text
+    assert "plans again" in text and "exactly the saved plan" in shown(False, True)
 
 
 @pytest.mark.parametrize("text", ["", "Receipts and their keys"])
@@ -301,6 +334,7 @@ def test_text_has_contrast_in_light_and_in_dark() -> None:
     on = {
         "paper": ("ink", "quiet", "link"),
         "card": ("ink", "quiet", "link"),
+        "warn-paper": ("ink", "quiet", "warn", "link"),
         "grave-paper": ("ink", "quiet", "grave", "link"),
         "good-paper": ("ink", "quiet", "good", "link"),
     }
