@@ -671,7 +671,10 @@ def _pipeline(
     needs: Iterable[Statement],
     also: Sequence[str],
 ) -> None:
-    """Add the pipeline, and the rule that reports when it or one of `also` fails."""
+    """Add the pipeline, and the rule that reports when it or one of `also` has ended.
+
+    https://docs.aws.amazon.com/codepipeline/latest/userguide/detect-state-changes-cloudwatch-events.html
+    """
     role = security.service_role(
         t,
         "PipelineRole",
@@ -683,15 +686,15 @@ def _pipeline(
     pipeline = _add_pipeline(t, "Pipeline", name, GetAtt(role, "Arn"), stages, around)
     rule = t.add_resource(
         events.Rule(
-            "Failed",
-            Name=f"{name}-failed",
-            Description="A delivery that has failed or was stopped is reported",
+            "Ended",
+            Name=f"{name}-ended",
+            Description="A delivery that is done, has failed or was stopped is reported",
             EventPattern={
                 "source": ["aws.codepipeline"],
                 "detail-type": ["CodePipeline Pipeline Execution State Change"],
                 "detail": {
                     "pipeline": [name, *also],
-                    "state": ["FAILED", "STOPPED"],
+                    "state": ["FAILED", "STOPPED", "SUCCEEDED"],
                 },
             },
             Targets=[events.Target(Id="topic", Arn=Ref(around.topic))],

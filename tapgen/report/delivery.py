@@ -44,15 +44,14 @@ def github(system: str, stages: Iterable[Stage], branch: str, folder: str) -> st
     """Return the workflow; the stages are delivered to one after the other."""
     head, each, foot = _parts("pipeline_github.yaml")
     where = _where(folder)
-    found, before, jobs = [], "check", ["check"]
+    found, before, jobs = [], "", ["lint", "test"]
     for stage in stages:
         found.append(
             _filled(
                 each,
                 **_of(stage, system, where),
                 DRILL=_DRILL if stage.drills else "",
-                BEFORE=before,
-                NEEDS=f"[check, deploy-{before}]" if before != "check" else "[check]",
+                NEEDS=f"[test, deploy-{before}]" if before else "[test]",
             )
         )
         before = stage.name

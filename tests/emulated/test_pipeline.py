@@ -204,8 +204,9 @@ def _deliver_by_aws(runner: Runner, config: Path) -> None:
     ):
         runner.shell(f"tapgen {command}")
     (rule,) = runner.client("events").list_rules()["Rules"]
-    watched = json.loads(rule["EventPattern"])["detail"]["pipeline"]
-    assert watched == ["tapgen-notes"]
+    watched = json.loads(rule["EventPattern"])["detail"]
+    assert watched["pipeline"] == ["tapgen-notes"]
+    assert {*watched["state"]} == {"SUCCEEDED", "FAILED", "STOPPED"}
     template = resources(runner, "pipeline")
     stages = template["Pipeline"]["Stages"]
     assert [s["Name"] for s in stages] == ["source", "check", "staging", "prod"]
@@ -327,7 +328,8 @@ def test_environments_are_delivered_in_turn_each_by_one_run_without_keys(
 
     assert found[True]["push"]["branches"] == ["trunk"]  # YAML 1.1 takes `on` for true
     assert found["permissions"] == {}
-    assert jobs["plan-prod"]["needs"] == ["check", "deploy-staging"]
+    assert jobs["test"]["needs"] == "lint" and jobs["comment-prod"]["needs"] == "test"
+    assert jobs["plan-prod"]["needs"] == ["test", "deploy-staging"]
     for stage in ("staging", "prod"):
         deploy = jobs[f"deploy-{stage}"]
         assert deploy["environment"] == stage
