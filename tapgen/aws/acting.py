@@ -22,10 +22,11 @@ answer, and not the lack of one."""
 
 @dataclass(frozen=True)
 class Seen:
-    """Whether a check holds, and the value that was found; `hopeless` says that it will
-    never hold, and `rolled_back` that AWS has taken back what it waits for."""
+    """Whether a check holds, None where nobody knows, and the value that was found;
+    `hopeless` says that it will never hold, and `rolled_back` that AWS has taken back what
+    it waits for."""
 
-    holds: bool
+    holds: bool | None
     shown: str
     hopeless: bool = False
     rolled_back: bool = False

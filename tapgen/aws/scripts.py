@@ -79,8 +79,9 @@ def _is_off(aws: Aws, target: Target, payload: Payload) -> tuple[bool, str]:
     return state == "OK", state
 
 
-def _is_close(aws: Aws, target: Target, payload: Payload) -> tuple[bool, str]:
-    """Whether a replica has received nearly all that its source has written."""
+def _is_close(aws: Aws, target: Target, payload: Payload) -> tuple[bool | None, str]:
+    """Whether a replica has received nearly all that its source has written; None where
+    nobody knows."""
     from tapgen.handlers import behind
 
     source = payload["Source"]
@@ -90,7 +91,7 @@ def _is_close(aws: Aws, target: Target, payload: Payload) -> tuple[bool, str]:
         said = "the replication slot publishes no size: the lag is unknown"
         if aws.local:
             said += "; the embedded AWS has no metrics of RDS: to rehearse, put one yourself"
-        return False, said
+        return None, said
     return held <= int(payload["Bytes"]), f"{held:.0f} bytes behind"
 
 
@@ -215,5 +216,6 @@ CHECKS: Mapping[str, Callable[[Aws, Target, Payload], tuple[Any, ...]]] = {
     "shares ours": shares.are_ours,
     "served": releases.are_served,
 }
-"""Whether what scripts change or wait for is so, and what there is instead; a third value
-says that it will never be, and a fourth one that AWS has taken it back. They only look."""
+"""Whether what scripts change or wait for is so, None where nobody knows, and what there is
+instead; a third value says that it will never be, and a fourth one that AWS has taken it
+back. They only look."""

@@ -258,6 +258,8 @@ def _looked(aws: Aws, act: Act) -> tuple[Verified, str]:
     seen = acting.look(aws, act)
     if seen.holds:
         return Verified.HOLDS, seen.shown
+    if seen.holds is None:
+        return Verified.UNKNOWN, seen.shown
     if seen.shown == "INSUFFICIENT_DATA":
         return Verified.UNKNOWN, "its alarm has no data yet"
     wanted = f", not {' or '.join(act.wanted)}" if act.wanted else ""

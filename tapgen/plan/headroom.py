@@ -89,6 +89,12 @@ class Headroom:
         return self.demand.adds == 0 or self.total <= self.limit or self.raised
 
     @property
+    def unknown(self) -> bool:
+        """Whether nobody knows that there is room: the plan adds something, and usage or
+        the limit is not known."""
+        return self.fits and self.demand.adds > 0 and (self.used is None or self.raised)
+
+    @property
     def tight(self) -> bool:
         """Whether the plan adds something and leaves little or no room, or may do so in
         an account that is new."""

@@ -433,6 +433,12 @@ def _drifted_data(one: Drifted) -> dict[str, Any]:
     }
 
 
+def _mark(room: Headroom) -> str:
+    if room.unknown:
+        return "? unknown"
+    return "✓" if room.fits else "✗ exceeded"
+
+
 @printable
 def limits(
     rooms: Sequence[Headroom], fits: Sequence[Fit], *, width: int | None = None
@@ -453,7 +459,7 @@ def limits(
                 "?" if room.used is None else f"{room.used:,}",
                 f"+{room.demand.adds:,}",
                 f"{room.limit:,}{'' if room.read else '*'}",
-                "✓" if room.fits else "✗ exceeded",
+                _mark(room),
             )
         )
     lines = columns(rows, width, headings=2)

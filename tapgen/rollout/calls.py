@@ -108,7 +108,7 @@ def is_there(sets: StackSets, call: Call, operation: str) -> bool:
     if call.verb is Verb.UPLOAD:
         return False  # the same bytes again do no harm
     if call.verb is Verb.PERFORM:
-        return call.proof is not None and acting.look(sets.aws, call.proof).holds
+        return call.proof is not None and bool(acting.look(sets.aws, call.proof).holds)
     if call.verb is Verb.CONTINUE_ROLLBACK:
         assert call.targets
         status = stuck.status(sets.aws, call.targets[0], call.key)

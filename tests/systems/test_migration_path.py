@@ -32,6 +32,7 @@ from tests.systems.test_region_migration import (
     load,
     values,
 )
+from tests.unit.aws.test_migrations import answering
 
 ROLES = {"source": HERE, "target": THERE}
 PLACES = {"servers": 0, "database-target": 1, "accelerator": 1, "dns": 2}
@@ -290,6 +291,33 @@ def test_what_is_looked_at_only_reads_and_its_names_are_known(
     assert pause.runbook[1] == "target" and "SnapshotIsTaken" in {
         one.check.name for one in pause.looks
     }
+
+
+@pytest.mark.parametrize(
+    ("values", "verdict"),
+    [
+        ([], Verified.UNKNOWN),
+        ([-1.0], Verified.UNKNOWN),
+        ([0.0], Verified.HOLDS),
+        ([1e9], Verified.FAILS),
+    ],
+)
+def test_a_lag_that_nobody_knows_is_neither_well_nor_failed(
+    path: dict[str, System], values: list[float], verdict: Verified
+) -> None:
+    system = path["shift"]
+    known = migrating.migration(system)
+    (close,) = (
+        one
+        for step in known.steps
+        for one in step.looks
+        if step.name == "pause" and one.check.name == "ReplicaIsCloseBehind"
+    )
+    aws = answering(get_metric_data={"MetricDataResults": [{"Values": values}]})
+
+    found = migrating.find(system, aws, known, close, "", lambda value, target: "arn:x")
+
+    assert found.verdict is verdict, found.words
 
 
 @pytest.mark.parametrize(

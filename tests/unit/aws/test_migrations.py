@@ -16,8 +16,8 @@ WHEN = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 BUCKET = "arn:aws:s3:::data"
 
 
-def look(script: str, payload: Any, **answers: Any) -> tuple[bool | None, str]:
-    """What a check says where AWS answers so."""
+def answering(**answers: Any) -> Any:
+    """AWS, where it answers so."""
     made = {name: lambda _a=answer, **_: _a for name, answer in answers.items()}
     meta = SimpleNamespace(
         service_model=SimpleNamespace(service_name="any"),
@@ -25,8 +25,12 @@ def look(script: str, payload: Any, **answers: Any) -> tuple[bool | None, str]:
         region_name=HERE.region,
     )
     client = SimpleNamespace(meta=meta, **made)
-    aws: Any = SimpleNamespace(client=lambda service, target: client)
-    return migrations.CHECKS[script](aws, HERE, payload)
+    return SimpleNamespace(client=lambda service, target: client, local=False)
+
+
+def look(script: str, payload: Any, **answers: Any) -> tuple[bool | None, str]:
+    """What a check says where AWS answers so."""
+    return migrations.CHECKS[script](answering(**answers), HERE, payload)
 
 
 def job(status: str, failed: int = 0, bucket: str = BUCKET) -> dict[str, Any]:

@@ -285,7 +285,7 @@ def test_the_table_marks_what_does_not_fit_and_what_is_a_default() -> None:
 
     rows = [line.split() for line in lines.splitlines()]
     assert rows[1][-2:] == ["✗", "exceeded"]
-    assert rows[2] == ["stacks", str(EAST), "?", "+2", "2,000*", "✓"]
+    assert rows[2] == ["stacks", str(EAST), "?", "+2", "2,000*", "?", "unknown"]
     assert "* AWS default" in lines
 
 
