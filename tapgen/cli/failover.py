@@ -117,14 +117,16 @@ def _planned(reached: Reached, moving: Moving) -> Planned:
     from tapgen.operate import databases, notifying, programs
 
     steps = programs.steps(moving.moves, databases.unread)
+    ending = notifying.of_move(reached.system, moving, user())
     return Planned(
         moving.command,
-        (*steps, *notifying.of_move(reached.system, moving, user())),
+        (*steps, *ending.last),
         tuple(_lines(reached, moving)),
         _data(reached, moving),
         f"{moving.to.region} ({moving.to.role}) writes",
         "to see what a rollout takes into account now: "
         + command_line("plan", reached),
+        otherwise=ending.otherwise,
     )
 
 

@@ -32,6 +32,7 @@ from tapgen.errors import RolloutError, TapgenError
 from tapgen.frozen import dataclass
 
 if TYPE_CHECKING:  # slow to import
+    from tapgen.model.procedures import Act
     from tapgen.rollout.program import Program, Step
 
 CODES = """\b
@@ -121,9 +122,10 @@ operating_options = _operating(*_OPTIONS, without_option)
 @dataclass(frozen=True)
 class Planned:
     """What a command is about to do: its steps, lines and data that say so, what is then
-    done, and what to do next. Without a `program`, the steps are run as a procedure;
-    `facts` go into the journal. `returned` says what is so again where the run has taken
-    itself back. `permissions` are the IAM actions that it takes, for a dry run."""
+    done, and what to do next. `otherwise` tells of a run that is not done. Without a
+    `program`, the steps are run as a procedure; `facts` go into the journal. `returned` says
+    what is so again where the run has taken itself back. `permissions` are the IAM actions
+    that it takes, for a dry run."""
 
     command: str
     steps: tuple[Step, ...]
@@ -135,6 +137,7 @@ class Planned:
     facts: Mapping[str, Any] = field(default_factory=dict)
     returned: str = ""
     permissions: tuple[str, ...] = ()
+    otherwise: Act | None = None
 
 
 def reach_to_operate(chosen: Chosen, unattended: bool) -> Reached:
@@ -188,7 +191,6 @@ def carry_out(
 ) -> int:
     """Show what is planned, ask, run it, and report how it ended; return the exit code."""
     from tapgen.cli.progress import console
-    from tapgen.report import acts
     from tapgen.report import data as report
     from tapgen.report import text
 
@@ -197,20 +199,17 @@ def carry_out(
     for line in planned.lines:
         show(line)
     if chosen.dry_run:
-        for line in acts.lines(planned.steps):
-            show(line)
-        needs = planned.permissions
-        if needs:
-            show(f"permissions: {', '.join(needs)}")
-        if as_json:
-            more = {"permissions": needs} if needs else {}
-            steps = acts.data(planned.steps)
-            print_json({**planned.known, "steps": steps, **more, "outcome": None})
-        return DONE
+        return _dry_run(planned, show, as_json)
     require_unopened(reached, to_act(reached), planned.command)
     question()
     what = planned.program or planned.steps
-    ended = run_acts(reached, what, planned.command, facts=planned.facts)
+    ended = run_acts(
+        reached,
+        what,
+        planned.command,
+        facts=planned.facts,
+        otherwise=planned.otherwise,
+    )
     if isinstance(ended, int):
         return ended
     if ended.green:
@@ -224,3 +223,21 @@ def carry_out(
     if as_json:
         print_json({**planned.known, "outcome": report.outcome(ended)})
     return exit_code(ended)
+
+
+def _dry_run(planned: Planned, show: Callable[[str], None], as_json: bool) -> int:
+    """Show every check and call, and what it takes to make them."""
+    from tapgen.report import acts
+
+    for line in acts.lines(planned.steps):
+        show(line)
+    if planned.otherwise:
+        show(f"where it is taken back or given up: {planned.otherwise}")
+    needs = planned.permissions
+    if needs:
+        show(f"permissions: {', '.join(needs)}")
+    if as_json:
+        more = {"permissions": needs} if needs else {}
+        steps = acts.data(planned.steps)
+        print_json({**planned.known, "steps": steps, **more, "outcome": None})
+    return DONE

@@ -74,6 +74,7 @@ def _planned(reached: Reached, found: Promotion, lose_data: bool) -> Planned:
     from tapgen.operate import notifying
 
     system, place = reached.system, found.place
+    ending = notifying.of_promotion(system, found, user())
     loses = (
         "what the replica has not received is lost"
         if lose_data
@@ -81,7 +82,7 @@ def _planned(reached: Reached, found: Promotion, lose_data: bool) -> Planned:
     )
     return Planned(
         "promote",
-        (*found.steps, *notifying.of_promotion(system, found, user())),
+        (*found.steps, *ending.last),
         (
             f"{system.prefix}: promote {found.replica} in {place.region} ({place.role}), "
             f"account {place.target.account}",
@@ -103,6 +104,7 @@ def _planned(reached: Reached, found: Promotion, lose_data: bool) -> Planned:
         },
         f"{found.replica} is promoted",
         "\n".join(_afterwards(reached, found)),
+        otherwise=ending.otherwise,
     )
 
 
@@ -119,6 +121,10 @@ def _of_migration(system: System, found: Promotion) -> Iterator[str]:
 
 def _afterwards(reached: Reached, found: Promotion) -> Iterator[str]:
     system = reached.system
+    yield (
+        "tapgen cannot write to the database to try it; do so from its network, with SQL "
+        "that a replica refuses: CREATE TEMP TABLE smoke (n int)"
+    )
     if not found.settings:
         yield (
             f"now bring the file of {system.name} in line with it, before the next rollout: "

@@ -147,9 +147,11 @@ def run_acts(
     *,
     on_failure: str = "hold",
     facts: Mapping[str, Any] = {},
+    otherwise: Any = None,
 ) -> Any:
     """Run the steps of procedures, or a program; return the outcome, or an exit code when
-    AWS was lost while running. `facts` go into the first event."""
+    AWS was lost while running. `facts` go into the first event, `otherwise` is the act that
+    tells of a run that ends otherwise than done."""
     from tapgen import rollout
     from tapgen.operate import running
 
@@ -170,6 +172,7 @@ def run_acts(
             screen,
             starter=starter,
             on_failure=on_failure,
+            otherwise=otherwise,
             **ways,
         ),
         command,

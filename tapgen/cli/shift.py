@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -197,9 +198,10 @@ def _of_canaries(by: str | None, steps: tuple[int, ...]) -> str:
 def _planned(reached: Reached, found: Shifting) -> Planned:
     from tapgen.operate import dividing, notifying, shifting
 
-    needs = {*shifting.permissions(found)}
+    needs, ending = {*shifting.permissions(found)}, notifying.Ending()
     if found.steps:
-        found = notifying.of_shift(reached.system, found, user())
+        ending = notifying.of_shift(reached.system, found, user())
+        found = replace(found, steps=(*found.steps, *ending.last))
         needs |= {*notifying.permissions(found.steps)}
     return Planned(
         dividing.COMMAND,
@@ -212,6 +214,7 @@ def _planned(reached: Reached, found: Shifting) -> Planned:
         found.facts,
         f"all shares are as they were: {dividing.shown(found.starts)}",
         tuple(sorted(needs)),
+        ending.otherwise,
     )
 
 

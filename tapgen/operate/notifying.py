@@ -1,5 +1,6 @@
-"""The last step of what an operator does: read the name back, and notify the topic of the
-system. It fails no run, and says what it could not do."""
+"""The last of what an operator does: read the name back, and notify the topic of the
+system, whether it is done, taken back or given up. It fails no run, and says what it could
+not do."""
 
 from __future__ import annotations
 
@@ -13,7 +14,7 @@ from tapgen.model.shifts import DNS
 from tapgen.operate.databases import Moving
 from tapgen.operate.dividing import Shifting, shown
 from tapgen.operate.replicas import Promotion
-from tapgen.rollout.program import Call, Kind, Step, Verb
+from tapgen.rollout.program import HOW, Call, Kind, Step, Verb
 from tapgen.template import evaluate
 from tapgen.template.values import mapping
 
@@ -46,33 +47,37 @@ class Notice:
     system: System
     target: Target
     who: str
-    subject: str
+    what: str
     lines: tuple[str, ...] = ()
 
 
-def last(
-    notice: Notice, read_back: Sequence[Mapping[str, str]] = ()
-) -> tuple[Step, ...]:
-    """Return the step that notifies of what is done then, and reads names back; none where
-    the system has no topic there and no such name."""
-    act = _act("Notify", notice, read_back)
+@dataclass(frozen=True)
+class Ending:
+    """How a run tells of its end: by its last step where it is done, by `otherwise` where
+    it is taken back or given up. Nothing where the system has no topic there, and no name
+    is read back."""
+
+    last: tuple[Step, ...] = ()
+    otherwise: Act | None = None
+
+
+def ending(
+    notice: Notice,
+    read_back: Sequence[Mapping[str, str]] = (),
+    elsewhere: Target | None = None,
+) -> Ending:
+    """Return how a run tells of its end, and that it reads names back then. `elsewhere` is
+    where to tell that it is not done, if not where to tell that it is."""
+    act = _act("Notify", notice, "done", read_back)
     if act is None:
-        return ()
-    return (Step(Kind.ACT, calls=(Call(Verb.PERFORM, act=act),), words=str(act)),)
+        return Ending()
+    last = Step(Kind.ACT, calls=(Call(Verb.PERFORM, act=act),), words=str(act))
+    back = replace(notice, target=elsewhere or notice.target)
+    return Ending((last,), _act("NotifyOfOtherEnd", back, HOW, read_back))
 
 
-def on_the_way_back(steps: Sequence[Step], notice: Notice) -> tuple[Step, ...]:
-    """Return steps whose first act that is undone notifies of that: it is undone last."""
-    act = _act("NotifyOfWayBack", notice, ())
-    first = next((n for n, step in enumerate(steps) if step.undo), None)
-    if act is None or first is None:
-        return tuple(steps)
-    undo = (*steps[first].undo, Call(Verb.PERFORM, act=act))
-    return (*steps[:first], replace(steps[first], undo=undo), *steps[first + 1 :])
-
-
-def of_move(system: System, moving: Moving, who: str) -> tuple[Step, ...]:
-    """Return the last step of a failover or failback: in the region that writes then."""
+def of_move(system: System, moving: Moving, who: str) -> Ending:
+    """Return how a failover or failback tells of its end: in the region that was to write."""
     found, region = moving.survey, moving.to.region
     accepted = f"; accepted: {moving.loses}" if moving.loses else ""
     before = (
@@ -80,25 +85,25 @@ def of_move(system: System, moving: Moving, who: str) -> tuple[Step, ...]:
         f"replication lag in {region} was: {found.lag}{accepted}"
     )
     away = (f"{one} did not answer: {why}" for one, why in found.away.items())
-    subject = f"done: {moving.command} to {region} ({moving.to.role})"
-    notice = Notice(system, moving.to.target, who, subject, (before, *away))
-    return last(notice, names(system))
+    what = f"{moving.command} to {region} ({moving.to.role})"
+    notice = Notice(system, moving.to.target, who, what, (before, *away))
+    return ending(notice, names(system))
 
 
-def of_promotion(system: System, found: Promotion, who: str) -> tuple[Step, ...]:
-    """Return the last step of a promotion."""
+def of_promotion(system: System, found: Promotion, who: str) -> Ending:
+    """Return how a promotion tells of its end."""
     place = found.place
     before = (
-        f"account {place.target.account}; it never follows its source again; the "
-        f"replication lag before was: {found.lag}; accepted: {found.loses}"
+        f"account {place.target.account}; once promoted, it never follows its source "
+        f"again; the replication lag before was: {found.lag}; accepted: {found.loses}"
     )
-    subject = f"done: promote {found.replica} in {place.region} ({place.role})"
-    return last(Notice(system, place.target, who, subject, (before,)))
+    what = f"promote {found.replica} in {place.region} ({place.role})"
+    return ending(Notice(system, place.target, who, what, (before,)))
 
 
-def of_shift(system: System, found: Shifting, who: str) -> Shifting:
-    """Return a shift that notifies in the region of the side that gets more, and, where it
-    is taken back, in that of the other side."""
+def of_shift(system: System, found: Shifting, who: str) -> Ending:
+    """Return how a shift tells of its end: in the region of the side that gets more, and
+    where it is not done, in that of the other side."""
     where = found.where
     target = where.target
     regions = {
@@ -107,20 +112,13 @@ def of_shift(system: System, found: Shifting, who: str) -> Shifting:
     }
     (other,) = regions.keys() - {found.to}
 
-    def notice(side: str, subject: str, line: str) -> Notice:
-        there = replace(target, region=regions[side])
-        return Notice(system, there, who, subject, (f"{target}: {line}",))
-
-    before, after = shown(found.starts), shown(found.ends)
-    done = notice(found.to, f"done: {found.what}", f"{before} before, now {after}")
-    back = notice(
-        other, f"taken back: {found.what}", f"{before} as before, not {after}"
-    )
+    there, elsewhere = (replace(target, region=regions[s]) for s in (found.to, other))
+    line = f"{target}: {shown(found.starts)} before, to be {shown(found.ends)}"
     read_back = []
     if where.shift.by == DNS:
         read_back = [{"Zone": where.of["HostedZoneId"], "Name": where.of["Name"]}]
-    steps = on_the_way_back(found.steps, back)
-    return replace(found, steps=(*steps, *last(done, read_back)))
+    notice = Notice(system, there, who, found.what, (line,))
+    return ending(notice, read_back, elsewhere)
 
 
 def permissions(steps: Sequence[Step]) -> tuple[str, ...]:
@@ -130,19 +128,21 @@ def permissions(steps: Sequence[Step]) -> tuple[str, ...]:
 
 
 def _act(
-    name: str, notice: Notice, read_back: Sequence[Mapping[str, str]]
+    name: str, notice: Notice, how: str, read_back: Sequence[Mapping[str, str]]
 ) -> Act | None:
     system = notice.system
     topic = next(_topics(system, notice.target), None)
     if not topic and not read_back:
         return None
-    subject = f"{system.prefix}: {notice.subject}"
-    how = f"by {notice.who}; call by call: tapgen history {system.name}"
+    subject = f"{system.prefix}: {how}: {notice.what}"
+    # How it ended in full is known at its end.
+    first = [] if how == HOW else [subject]
+    who = f"by {notice.who}; call by call: tapgen history {system.name}"
     given: dict[str, Any] = {
         "Topic": topic,
         "Names": [dict(one) for one in read_back],
         "Subject": subject,
-        "Lines": [subject, *notice.lines, how],
+        "Lines": [*first, *notice.lines, who],
     }
     return Act(name, notice.target, arguments=given, script="notify")
 

@@ -39,7 +39,7 @@ from tapgen.rollout.fold import Act, End, State, Todo
 from tapgen.rollout.instances import Await
 from tapgen.rollout.journal import FRESH_SECONDS, LOOK_SECONDS, Journal
 from tapgen.rollout.model import Event, Failure, Lost
-from tapgen.rollout.outcome import outcome
+from tapgen.rollout.outcome import last_word, outcome
 from tapgen.rollout.program import ADOPTING, Call, Kind, Program, Step, Verb, dump
 
 NO_ROLE = re.compile(r"should have '[^']+' role with trust relationship")
@@ -781,7 +781,7 @@ class Engine:
             self.turn("a call that was given up has arrived")
             return
         if not self.state.back and self.state.failed:
-            self.record("closed", end=End.ABANDONED, left=[*self.state.changed])
+            self._end(End.ABANDONED, [*self.state.changed])
             return
         if not self.state.back:
             self._store_good()
@@ -789,8 +789,7 @@ class Engine:
             self.record("closed", end=End.DONE)
             return
         left = list(outcome(self.state, self.sets).left)
-        end = End.ABANDONED if left else End.RESTORED
-        self.record("closed", end=end, left=left)
+        self._end(End.ABANDONED if left else End.RESTORED, left)
 
     def abandon(self) -> tuple[str, ...]:
         """End the run as it is, once nothing is under way; return the stack sets that it
@@ -799,8 +798,22 @@ class Engine:
         self.patiently(self._late_arrivals)
         left = [n for n in self.state.changed if n not in self.state.restored]
         left += self.state.performed.values()
-        self.record("closed", end=End.ABANDONED, left=left)
+        self._end(End.ABANDONED, left)
         return tuple(left)
+
+    def _end(self, end: End, left: list[str]) -> None:
+        """Close a run that is not done, and tell of it before: whoever goes on with one that
+        was killed in between tells it twice, and not never."""
+        said: list[str] = []
+        if act := last_word(self.state, left):
+            self.journal.require_unfenced()
+            try:
+                said += acting.perform(self.sets.aws, act).get("said", ())
+            except TapgenError as error:
+                said.append(f"nobody was notified: {error}")
+            for words in said:
+                self.emit("notice", words)
+        self.record("closed", end=end, left=left, **({"said": said} if said else {}))
 
     def _late_arrivals(self) -> bool:
         """Whether AWS has meanwhile got a call that was given up; waits for its end."""

@@ -8,9 +8,11 @@ from dataclasses import replace
 from tapgen.aws.stacksets import StackSets
 from tapgen.errors import AwsError, NotFound
 from tapgen.model import Target
+from tapgen.model.procedures import Act
 from tapgen.rollout import kinds
 from tapgen.rollout.fold import State
 from tapgen.rollout.model import Fate, InstanceFate, Outcome
+from tapgen.rollout.program import HOW
 
 
 def outcome(state: State, sets: StackSets) -> Outcome:
@@ -38,6 +40,24 @@ def outcome(state: State, sets: StackSets) -> Outcome:
     return replace(
         ended, restored=whole, left=(*left, *acts), acts=acts, instances=instances
     )
+
+
+def last_word(state: State, left: Collection[str]) -> Act | None:
+    """Return the act that tells how a run ended that is not done, with what of it was taken
+    back, and what stays; None where its program has none, or nothing of it was performed.
+    `left` are the acts and stack sets that stay."""
+    act, undone = state.there.otherwise, [*_undone(state)]
+    if act is None or not (state.performed or undone):
+        return None
+    how = "given up" if left else "taken back"
+    if left and state.back:
+        how = "taken back in part"
+    given = act.arguments
+    subject = given["Subject"].replace(HOW, how)
+    lines = [f"as before again: {words}" for words in undone]
+    lines += [f"not taken back: {words}" for words in _performed(state)]
+    more = {"Subject": subject, "Lines": [subject, *lines, *given["Lines"]]}
+    return replace(act, arguments={**given, **more})
 
 
 def _performed(state: State) -> Iterator[str]:

@@ -45,7 +45,17 @@ WITH_ANSWERS = 4
 WITH_VERIFICATION = 5
 """The version of programs with gates that verify what is deployed."""
 
-NEWEST = WITH_VERIFICATION
+WITH_NOTICES = 6
+"""The version of programs that notify at their end, however they end."""
+
+NEWEST = WITH_NOTICES
+
+HOW = "{how}"
+"""What stands for how a run ended in the subject of what tells so."""
+
+_NEWER_SCRIPTS = {"notify": WITH_NOTICES}
+"""Scripts of acts that are newer than acts: a tapgen that does not know one of them must
+refuse to go on before the first step, and not in the one that runs it."""
 
 
 @dataclass(frozen=True)
@@ -221,6 +231,9 @@ class Step:
     @property
     def version(self) -> int:
         """The version of a program that has such a step."""
+        scripts = [c.act.script for c in (*self.calls, *self.undo) if c.act]
+        if newer := [_NEWER_SCRIPTS[s] for s in scripts if s in _NEWER_SCRIPTS]:
+            return max(newer)
         if self.gate.get("kind") == VerifyGate.kind:
             return WITH_VERIFICATION
         answers = any(c.needs_answer or c.before for c in (*self.calls, *self.undo))
@@ -255,7 +268,8 @@ class Program:
     the program replaces for certain. `inherited` are stack sets that superseded runs
     have changed. `burnt` are the calls of superseded runs that were announced and never
     seen: stack set and operation id. `watched` are stack sets that the program leaves alone,
-    and whose alarms its gates watch. `on_failure` is `rollback`, `stop`, `end`, or `hold`:
+    and whose alarms its gates watch. `otherwise` is performed where the run ends otherwise
+    than done, and something of it was performed. `on_failure` is `rollback`, `stop`, `end`, or `hold`:
     stop, and end where no act was performed.
     """
 
@@ -272,6 +286,7 @@ class Program:
     inherited: tuple[str, ...] = ()
     burnt: tuple[tuple[str, str], ...] = ()
     watched: tuple[str, ...] = ()
+    otherwise: Act | None = None
 
     @cached_property
     def steps(self) -> dict[str, Step]:
@@ -326,6 +341,8 @@ def _own_values(
 def dump(program: Program) -> dict[str, Any]:
     """Return a program as JSON data."""
     version = max((s.version for s in program.steps.values()), default=FORMAT)
+    if program.otherwise:
+        version = max(version, WITH_NOTICES)
     return {"format": version, **encode(program)}
 
 

@@ -97,11 +97,12 @@ def carry_out(
         steps = tuple(programs.steps(moving.moves, databases.unread))
         end = notifying.of_move(system(), moving, "Ada")
     return running.run(
-        (*steps, *end),
+        (*steps, *end.last),
         system_of(cloud),
         cloud,  # type: ignore[arg-type]
         on_event,
         starter=Starter("Ada", moving.command, without=without),
+        otherwise=end.otherwise,
         **{**WAYS, **ways},
     )
 
@@ -186,6 +187,15 @@ def test_a_move_ends_where_it_should_and_asks_nothing_of_a_lost_region(
     assert any(re.match(IRREVERSIBLE, act) for act in last.performed)
 
 
+def has_topic(world: World) -> bool:
+    return not isinstance(world, Replica)
+
+
+def told(world: World) -> list[str]:
+    """How runs ended, as those heard who were notified."""
+    return [one["Subject"].split(": ")[1] for one in world.published]
+
+
 def kills(name: str) -> list[tuple[int, bool]]:
     """The calls of an undisturbed move, before and after each."""
     begin, find, without, _ = SCENARIOS[name]
@@ -231,8 +241,12 @@ def test_killed_at_any_call_it_is_continued_or_reversed(
             assert ended.green and world.state() == wanted, where
         elif not moved:
             assert world.state() == before and not ended.left, where
+            assert told(world) in ([], ["taken back"]), where
+            assert bool(told(world)) == bool(ended.undone and has_topic(world)), where
         else:
             assert any(re.match(IRREVERSIBLE, one) for one in ended.left), where
+            if has_topic(world):
+                assert told(world)[-1] == "taken back in part", where
 
 
 @pytest.mark.parametrize(
@@ -330,6 +344,10 @@ def test_a_run_that_is_given_up_names_the_calls_that_stay() -> None:
     left = rollout.abandon(cloud, prefix, silent)  # type: ignore[arg-type]
 
     assert left and len(left) == len(ended.acts)
+    (one,) = cloud.world.published
+    assert one["Subject"] == DONE.replace("done", "given up")
+    assert f"not taken back: {left[0]}" in one["Message"] and "by Ada" in one["Message"]
+    assert "pay.example.com: Route 53 answers" in one["Message"]
 
 
 def test_what_was_so_before_is_not_undone() -> None:

@@ -336,13 +336,17 @@ def carry_out(
     cloud: Around, found: Shifting, on_event: Callable[[Event], None] = lambda e: None
 ) -> Outcome:
     known = system(way("dns"))
-    found = notifying.of_shift(known, found, "Ada") if found.steps else found
+    end = notifying.Ending()
+    if found.steps:
+        end = notifying.of_shift(known, found, "Ada")
+        found = replace(found, steps=(*found.steps, *end.last))
     return running.run(
         shifting.compiled(found, known),
         known,
         cloud,  # type: ignore[arg-type]
         on_event,
         starter=Starter("Ada", "shift", found.facts),
+        otherwise=end.otherwise,
         sleep=lambda seconds: None,
     )
 
@@ -960,7 +964,7 @@ def test_the_journal_has_what_was_recorded_and_an_older_tapgen_refuses_it() -> N
     saved = [e["saved"] for e in events if e.get("saved")]
     assert len(saved) == 4 and {"Shift5.ChangeId": "/change/C0"} in saved
     program = json.loads(cloud.bucket.objects[_object(cloud, opened["program"])])
-    assert program["format"] == 4
+    assert program["format"] == 6
 
 
 def _object(cloud: Around, digest: str) -> str:
