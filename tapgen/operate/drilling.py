@@ -238,7 +238,7 @@ class _Writing:
         here = self.target(role)
         key = self.measure(
             f"table {here.region}{when}",
-            f"time until an item of {name} of {here.region} is in {to}{when}",
+            f"time until an item of {name}, written in {here.region}, is in {to}{when}",
             "table_copy",
         )
         mark = f"{self.id}-{role}{'-moved' * bool(when)}"

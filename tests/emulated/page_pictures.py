@@ -18,7 +18,7 @@ from tests.emulated.documents import ROOT, clean_environment
 
 PICTURES = {
     "drill.html": (ROOT / "docs" / "drill.png", "1180,1160"),
-    "plan.html": (ROOT / "docs" / "report.png", "1180,1180"),
+    "plan.html": (ROOT / "docs" / "report.png", "1180,1225"),
 }
 """Page -> its picture, and the size of the window."""
 

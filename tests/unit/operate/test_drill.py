@@ -367,7 +367,7 @@ def test_a_drill_that_measures_nothing_is_refused_and_has_not_passed() -> None:
     for text in (report.markdown(partly), page_of(cloud, found.run, partly)):
         assert words in text.lower() and report.LOCAL in text
         assert text.index("What was not proven") < text.rindex("lag: not measured: why")
-    assert 'card warn">' in page_of(cloud, found.run, partly)
+    assert 'card good">' not in page_of(cloud, found.run, partly)
     assert 'card good">' in page_of(cloud, found.run)
     for measured in ((), (silent,)):
         nothing = replace(found, measured=measured)
