@@ -135,9 +135,9 @@ def _act(
     if not topic and not read_back:
         return None
     subject = f"{system.prefix}: {how}: {notice.what}"
-    # How it ended in full is known at its end.
-    first = [] if how == HOW else [subject]
-    who = f"by {notice.who}; call by call: tapgen history {system.name}"
+    # How it ended in full is known at its end, and somebody else may have ended it.
+    first, by = ([], "begun by") if how == HOW else ([subject], "by")
+    who = f"{by} {notice.who}; call by call: tapgen history {system.name}"
     given: dict[str, Any] = {
         "Topic": topic,
         "Names": [dict(one) for one in read_back],

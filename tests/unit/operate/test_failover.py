@@ -346,7 +346,10 @@ def test_a_run_that_is_given_up_names_the_calls_that_stay() -> None:
     assert left and len(left) == len(ended.acts)
     (one,) = cloud.world.published
     assert one["Subject"] == DONE.replace("done", "given up")
-    assert f"not taken back: {left[0]}" in one["Message"] and "by Ada" in one["Message"]
+    assert (
+        f"not taken back: {left[0]}" in one["Message"]
+        and "begun by Ada" in one["Message"]
+    )
     assert "pay.example.com: Route 53 answers" in one["Message"]
 
 
