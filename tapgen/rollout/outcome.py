@@ -51,7 +51,7 @@ def last_word(state: State, left: Collection[str]) -> Act | None:
         return None
     how = "given up" if left else "taken back"
     if left and state.back:
-        how = "taken back in part"
+        how = "taken back in part" if undone else "not taken back"
     given = act.arguments
     subject = given["Subject"].replace(HOW, how)
     lines = [f"as before again: {words}" for words in undone]
