@@ -9,10 +9,10 @@ import click
 
 from tapgen.cli import DONE
 from tapgen.cli.answers import answer_gates
-from tapgen.cli.common import Timings, aws_options, say, system_options
+from tapgen.cli.common import aws_options, say, system_options
 from tapgen.cli.engine import waker
 from tapgen.cli.open_run import nearest, to_act
-from tapgen.cli.reach import reach_system
+from tapgen.cli.reach_runs import reach_runs
 from tapgen.cli.running import user
 
 _EPILOG = """\b
@@ -38,9 +38,7 @@ def approve_command(
     **aws_choice: Any,
 ) -> int:
     """Approve that the open rollout of SYSTEM goes on, from any machine."""
-    reached = reach_system(
-        system, environment, folder, Timings(), aws_choice, leaving=True
-    )
+    reached = reach_runs(system, environment, folder, aws_choice)
     to_act(reached)
     near = nearest(reached)
     found = near.opened()

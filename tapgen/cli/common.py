@@ -215,6 +215,14 @@ def environments(path: Path) -> list[Config]:
     return list(config.load_all(path, _finder(path), blueprints.names).values())
 
 
+def place(path: Path, environment: str | None) -> System | None:
+    """Return the system in a file that may have mistakes, without its stack sets; None
+    where the file does not say for certain where its runs are."""
+    from tapgen.config import place
+
+    return place.read(path, _finder(path), environment)
+
+
 def _finder(path: Path) -> Callable[[str], Blueprint | None]:
     """Return a function that finds the blueprints a file may name, each once."""
     from tapgen import blueprints

@@ -10,7 +10,6 @@ from tapgen.cli.common import (
     interactive,
 )
 from tapgen.cli.reach import Reached
-from tapgen.model import SELF
 
 
 def require_account(reached: Reached, yes: bool, account: str | None) -> None:
@@ -18,8 +17,7 @@ def require_account(reached: Reached, yes: bool, account: str | None) -> None:
 
     Without a confirmation nobody checks the account that the plan shows.
     """
-    pinned = bool(account) or reached.loaded.system.admin.account != SELF
-    if reached.local or pinned:
+    if reached.local or account or reached.pinned:
         return
     require_pinned(reached.aws, yes, ", or set admin.account in the config")
 

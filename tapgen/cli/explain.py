@@ -9,7 +9,6 @@ import click
 
 from tapgen.cli import DONE, FAILED
 from tapgen.cli.common import (
-    Timings,
     aws_options,
     environment_option,
     output_option,
@@ -18,13 +17,14 @@ from tapgen.cli.common import (
     system_argument,
 )
 from tapgen.cli.open_run import chosen_run, nearest, what_is_open
-from tapgen.cli.reach import reach_system
+from tapgen.cli.reach_runs import reach_runs
 
 _EPILOG = """\b
 Examples:
   tapgen explain secure_network --local
   tapgen explain secure_network 1a2b3c
   tapgen explain secure_network --output json
+  tapgen explain secure-network-prod -r us-east-1
 
 Without RUN it explains the open run, or else the newest one. A part of the name of a run
 is enough: how it begins, or how it ends.
@@ -59,9 +59,7 @@ def explain_command(
     from tapgen.report import explanation as report
     from tapgen.rollout import explain, history
 
-    reached = reach_system(
-        system, environment, folder, Timings(), aws_choice, leaving=True
-    )
+    reached = reach_runs(system, environment, folder, aws_choice)
     near = nearest(reached)
     found = chosen_run(near, run, "explained")
     one = explain.explain(found, reached.sets, near.away)

@@ -9,7 +9,6 @@ import click
 
 from tapgen.cli import DONE
 from tapgen.cli.common import (
-    Timings,
     aws_options,
     environment_option,
     output_option,
@@ -18,7 +17,8 @@ from tapgen.cli.common import (
     system_argument,
 )
 from tapgen.cli.open_run import nearest
-from tapgen.cli.reach import command_line, reach_system
+from tapgen.cli.reach import command_line
+from tapgen.cli.reach_runs import reach_runs
 
 _EPILOG = """\b
 Examples:
@@ -26,6 +26,7 @@ Examples:
   tapgen history secure_network 20260301t101500123z-1a2b3c
   tapgen history secure_network 1a2b3c
   tapgen history secure_network --output json
+  tapgen history secure-network-prod -r us-east-1
 
 A part of the name of a run is enough: how it begins, or how it ends.
 
@@ -66,9 +67,7 @@ def history_command(
     from tapgen.report import history as report
     from tapgen.rollout import history
 
-    reached = reach_system(
-        system, environment, folder, Timings(), aws_choice, leaving=True
-    )
+    reached = reach_runs(system, environment, folder, aws_choice)
     prefix = reached.system.prefix
     near = nearest(reached)
     bucket = near.store

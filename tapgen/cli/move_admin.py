@@ -222,7 +222,7 @@ def finish(reached: Reached, ended: Any, to: str) -> int:
 
 def moved_words(reached: Reached, to: str) -> str:
     """Return what to do once the administration has moved."""
-    path = reached.loaded.config.path
+    path = reached.loaded.config.path if reached.built else "its config"
     return (
         f"{reached.system.prefix} is administered in {to} now; set admin.region: {to} in "
         f"{path}, then check: {command_line('plan', reached)}"

@@ -21,7 +21,7 @@ from tapgen.cli.common import (
 )
 from tapgen.errors import AwsError
 from tapgen.frozen import dataclass
-from tapgen.model import System, Undescribed, Unsearched
+from tapgen.model import SELF, System, Undescribed, Unsearched
 
 if TYPE_CHECKING:
     from tapgen.plan.names import Elsewhere
@@ -33,14 +33,24 @@ REAL_POLL = (2.0, 15.0)
 @dataclass(frozen=True)
 class Reached:
     """A resolved system, and the connection to its AWS; `without` are the regions of its
-    journal that somebody has typed because they do not answer."""
+    journal that somebody has typed because they do not answer. `built` is None where only
+    its runs are known (`reach_runs`), `by_prefix` says that not even its file is, and
+    `pinned` that the file has the account number of the administration."""
 
-    loaded: Loaded
+    built: Loaded | None
     system: System
     aws: Any
     sets: Any
     local: bool
     without: tuple[str, ...] = ()
+    pinned: bool = False
+    by_prefix: bool = False
+
+    @property
+    def loaded(self) -> Loaded:
+        """The system as its file has it, for commands that need all of it."""
+        assert self.built, "only the runs of this system are known"
+        return self.built
 
     @property
     def poll_seconds(self) -> tuple[float, float]:
@@ -63,28 +73,43 @@ def reach_system(
     With `leaving`, only what is deployed counts: an organizational unit may be missing.
     Raises UsageError where the journal is in none of the regions to do `without`.
     """
+    with clock.stage("config and templates"):
+        loaded = load(system_path(name, folder), environment)
+    return connected(
+        loaded, loaded.system, clock, aws_choice, leaving=leaving, without=without
+    )
+
+
+def connected(
+    built: Loaded | None,
+    system: System,
+    clock: Timings,
+    aws_choice: Mapping[str, Any],
+    *,
+    leaving: bool = False,
+    without: tuple[str, ...] = (),
+) -> Reached:
+    """Connect a system to AWS; `built` is None where only its runs are known."""
     from tapgen.aws import organizations
     from tapgen.aws.remembered import Memory
     from tapgen.aws.stacksets import StackSets
     from tapgen.cli.overrides import OverridesStore
 
-    with clock.stage("config and templates"):
-        loaded = load(system_path(name, folder), environment)
-    _require_journals(loaded.system, without)
+    _require_journals(system, without)
     with clock.stage("connecting to AWS"):
-        admin = loaded.system.admin
-        others = _others(loaded.system)
-        aws = reach(default_region=admin.region, others=others, **aws_choice)
-        operator = aws.assuming(loaded.system.operator_role)
-        named = loaded.system.organizational_units
-        admin = loaded.system.admin.resolve(aws.account)
+        others = _others(system)
+        aws = reach(default_region=system.admin.region, others=others, **aws_choice)
+        operator = aws.assuming(system.operator_role)
+        named = system.organizational_units
+        admin = system.admin.resolve(aws.account)
         units = organizations.units(operator, admin, named, leaving=leaving)
-        system = loaded.system.resolve(aws.account, units)
+        pinned = system.admin.account != SELF
+        system = system.resolve(aws.account, units)
     copies = system.journal_copies
     sets = StackSets(operator, system.admin, system.delegated, copies)
     store = OverridesStore(local_folder() / "overrides", sets.bucket)
     sets = replace(sets, memory=Memory(store))
-    return Reached(loaded, system, aws, sets, aws_choice["local"], without)
+    return Reached(built, system, aws, sets, aws_choice["local"], without, pinned)
 
 
 def _others(system: System) -> list[str]:
@@ -160,9 +185,17 @@ def elsewhere(reached: Reached, types: Collection[str]) -> Elsewhere:
     return Elsewhere(found, tuple(left))
 
 
+_ON_RUNS = frozenset("history explain watch report stop approve resume".split())
+"""The commands that need a system's runs only, and so take the prefix of its names."""
+
+
 def command_line(command: str, reached: Reached) -> str:
-    """Return the line that runs another command on the same system and AWS."""
+    """Return the line that runs another command on the same system and AWS. Where only the
+    prefix of its names is known, a command that needs its file gets SYSTEM."""
     system = reached.system
     words = ["tapgen", command, system.name]
     words += ["-e", system.environment] if system.environment else []
+    if reached.by_prefix:
+        place = [system.prefix, "-r", system.admin.region]
+        words = ["tapgen", command, *(place if command in _ON_RUNS else ["SYSTEM"])]
     return " ".join([*words, *(["--local"] if reached.local else [])])

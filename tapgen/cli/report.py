@@ -10,7 +10,6 @@ import click
 
 from tapgen.cli import DONE, FAILED
 from tapgen.cli.common import (
-    Timings,
     aws_options,
     environment_option,
     output_option,
@@ -21,7 +20,8 @@ from tapgen.cli.common import (
 )
 from tapgen.cli.open_run import chosen_run, nearest, what_is_open
 from tapgen.cli.page import html_option
-from tapgen.cli.reach import Reached, command_line, reach_system
+from tapgen.cli.reach import Reached, command_line
+from tapgen.cli.reach_runs import reach_runs
 from tapgen.errors import TapgenError
 
 if TYPE_CHECKING:  # slow to import
@@ -35,6 +35,7 @@ Examples:
   tapgen report secure_network --local
   tapgen report secure_network --local --html report.html
   tapgen report secure_network 1a2b3c --output json
+  tapgen report secure-network-prod -r us-east-1
 
 Without RUN it reports the open run, or else the newest one. A part of the name of a run
 is enough: how it begins, or how it ends.
@@ -70,9 +71,7 @@ def report_command(
     from tapgen.cli.progress import console
     from tapgen.report import ran as report
 
-    reached = reach_system(
-        system, environment, folder, Timings(), aws_choice, leaving=True
-    )
+    reached = reach_runs(system, environment, folder, aws_choice)
     near = nearest(reached)
     one = read(reached, near, chosen_run(near, run, "reported"))
     if html:
@@ -102,7 +101,7 @@ def read(reached: Reached, near: Near, found: Opened) -> Ran:
 
 def of_run(reached: Reached, ran: Ran) -> Page:
     """Return the page of a run. Its picture is that of the system as its file describes it
-    now, with what the plan of the run changed."""
+    now, with what the plan of the run changed; there is none without that."""
     from tapgen.cli import page
     from tapgen.report.page import Planned
     from tapgen.system import topology
@@ -113,7 +112,7 @@ def of_run(reached: Reached, ran: Ran) -> Page:
         ran.view.run.command.capitalize(),
         ran=ran,
         planned=planned,
-        topology=topology.of(reached.system),
+        topology=topology.of(reached.system) if reached.built else None,
         unread=ran.unread,
     )
 

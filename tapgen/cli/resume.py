@@ -10,7 +10,6 @@ import click
 
 from tapgen.cli import DONE, FAILED, PARTIAL
 from tapgen.cli.common import (
-    Timings,
     assume_role_option,
     aws_options,
     output_option,
@@ -30,7 +29,8 @@ from tapgen.cli.engine import (
 )
 from tapgen.cli.move_admin import finish
 from tapgen.cli.open_run import away, say_not_needed, to_act
-from tapgen.cli.reach import Reached, command_line, reach_system
+from tapgen.cli.reach import Reached, command_line
+from tapgen.cli.reach_runs import reach_runs
 from tapgen.cli.running import (
     discard_change_sets,
     exit_code,
@@ -50,7 +50,8 @@ Examples:
 
 The plan that was agreed to counts, whatever the config says now: it is in the journal of
 the run, in the artifact bucket of the administration account. So any machine can resume
-that has the config and access to AWS. --back restores what was deployed before, or takes
+that has access to AWS, also where the config has mistakes; artifacts that were not uploaded
+yet need the config. --back restores what was deployed before, or takes
 back what a procedure or an import has done. A run that nothing takes back refuses it: a
 deletion, a repair, a move of the administration, and one that reverts drift.
 
@@ -96,15 +97,7 @@ def resume_command(
     from tapgen.rollout import kinds
     from tapgen.rollout.places import require_typed
 
-    reached = reach_system(
-        system,
-        environment,
-        folder,
-        Timings(),
-        aws_choice,
-        leaving=True,
-        without=without,
-    )
+    reached = reach_runs(system, environment, folder, aws_choice, without=without)
     require_account(reached, True, aws_choice["account"])
     if assume_role:
         sets = replace(reached.sets, aws=reached.aws.assuming(assume_role))

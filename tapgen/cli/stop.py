@@ -9,7 +9,6 @@ import click
 
 from tapgen.cli import DONE
 from tapgen.cli.common import (
-    Timings,
     aws_options,
     say,
     system_options,
@@ -18,7 +17,8 @@ from tapgen.cli.common import (
 from tapgen.cli.confirmation import confirm, require_account, require_terminal_or
 from tapgen.cli.engine import waker
 from tapgen.cli.open_run import goes_back, nearest, to_act
-from tapgen.cli.reach import Reached, command_line, reach_system
+from tapgen.cli.reach import Reached, command_line
+from tapgen.cli.reach_runs import reach_runs
 from tapgen.cli.running import abandon_run, discard_change_sets, user
 from tapgen.errors import RolloutError
 
@@ -57,13 +57,11 @@ def stop_command(
     """
     if abandon:
         require_terminal_or(yes)
-    reached = reach_system(
+    reached = reach_runs(
         system,
         environment,
         folder,
-        Timings(),
         aws_choice,
-        leaving=True,
         without=without,
     )
     if abandon:

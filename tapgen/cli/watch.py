@@ -13,7 +13,6 @@ import click
 
 from tapgen.cli import DONE, FAILED, PARTIAL
 from tapgen.cli.common import (
-    Timings,
     aws_options,
     environment_option,
     output_option,
@@ -24,7 +23,8 @@ from tapgen.cli.common import (
     system_argument,
 )
 from tapgen.cli.open_run import chosen_run, nearest, ways_on
-from tapgen.cli.reach import Reached, command_line, reach_system
+from tapgen.cli.reach import Reached, command_line
+from tapgen.cli.reach_runs import reach_runs
 
 if TYPE_CHECKING:  # slow to import
     from tapgen.rollout.watching import View, Watch
@@ -35,6 +35,7 @@ Examples:
   tapgen watch payments_dr --once --output json
   tapgen watch payments_dr 1a2b3c --local
   tapgen watch payments_dr --progress lines
+  tapgen watch secure-network-prod -r us-east-1
 
 Without RUN it follows the open run, or else shows the newest one. Ctrl-C ends watching,
 and not the run.
@@ -67,9 +68,7 @@ def watch_command(
     It reads the journal and AWS, so it works from any machine, while the run goes on, after
     it has ended, and after its process was killed, which it says. It changes nothing.
     """
-    reached = reach_system(
-        system, environment, folder, Timings(), aws_choice, leaving=True
-    )
+    reached = reach_runs(system, environment, folder, aws_choice)
     return follow(reached, run, as_json=output == "json", once=once)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +54,10 @@ class Problems:
         if len(found) > MOST:
             lines.append(f"{self._file}: and {len(found) - MOST} more problems")
         return ConfigError(lines)
+
+    def __iter__(self) -> Iterator[Keys]:
+        """The keys at which there are mistakes."""
+        return iter(self._keys)
 
     def __len__(self) -> int:
         return len(self._found)

@@ -8,8 +8,10 @@ answers, in the order of `StackSets.buckets`: so all who act take the same one.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import field
 
+from tapgen.aws.artifact_bucket import ArtifactBucket
 from tapgen.aws.session import is_away
 from tapgen.aws.stacksets import StackSets
 from tapgen.errors import AwsError, RolloutError
@@ -17,6 +19,9 @@ from tapgen.frozen import dataclass
 from tapgen.rollout import kinds, lock
 from tapgen.rollout.journal import Store
 from tapgen.rollout.opening import Opened, opened
+
+_AT_ONCE = 8
+"""Regions that are asked at a time."""
 
 
 @dataclass(frozen=True)
@@ -104,6 +109,57 @@ def nearest(sets: StackSets, prefix: str) -> Near:
             continue
         return Near(prefix, home, region, bucket, away)
     raise _unreadable(prefix, away)
+
+
+def found(
+    sets: StackSets, prefix: str, regions: Iterable[str]
+) -> tuple[str, tuple[str, ...]]:
+    """Return the region that administers a system, as the bucket in one with its journal
+    says, that of these stack sets; and those of `regions` that have copies. One that does
+    not answer counts as one of them, since it may be.
+
+    Raises RolloutError where the bucket answers and has no journal of it.
+    """
+    here = sets.admin.region
+    try:
+        home = _administration(sets.bucket.hasty, prefix, here)
+    except AwsError as error:
+        if not is_away(error):
+            raise
+        return here, ()
+    if home is None:
+        raise RolloutError(
+            f"{prefix}: the artifact bucket of account {sets.admin.account} in {here} has no "
+            "runs of it; give the account and the region that administer it "
+            "(--profile, -r REGION), and its prefix as the names of its stack sets begin"
+        )
+    others = sorted({here, *regions} - {home})
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        copies = pool.map(lambda r: _may_have_copy(sets.at(r), prefix, home), others)
+        return home, tuple(r for r, yes in zip(others, copies, strict=True) if yes)
+
+
+def _administration(store: ArtifactBucket, prefix: str, here: str) -> str | None:
+    """Return the region that administers a system, as the bucket here says; None where it
+    has no journal of it."""
+    held, start = lock.read(store, prefix), lock.key(prefix).removesuffix("json")
+    if held and held.lock.administered:
+        return held.lock.administered
+    copied = [
+        key.removeprefix(start).removesuffix(".json") for key in store.keys(start)
+    ]
+    others = {r: lock.read(store, prefix, r) for r in copied if r != "json"}
+    since = {region: one.lock.since for region, one in others.items() if one}
+    if since:  # several, where the administration has moved
+        return max(since, key=lambda region: since[region])
+    return here if held else None
+
+
+def _may_have_copy(sets: StackSets, prefix: str, home: str) -> bool:
+    try:
+        return lock.read(sets.bucket.hasty, prefix, home) is not None
+    except AwsError as error:  # a bucket that nobody may read here is of no use
+        return is_away(error)
 
 
 def require_answer(sets: StackSets, prefix: str) -> None:

@@ -161,9 +161,37 @@ def files(system: System, default: System | None = None) -> dict[str, str]:
         for stack_set, name in _template_names(system, default)
         if default is None or name != f"{stack_set.part}.json"
     }
-    manifest_name = f"manifest{_infix(system)}.json"
+    manifest_name = _manifest_name(system.environment)
     text = _quickly(manifest(system, default)) + "\n"
     return found | {f"{system.name}/{manifest_name}": text}
+
+
+def manifest_path(folder: Path, name: str, environment: str | None) -> Path:
+    """Return the manifest of a system and an environment below the output folder."""
+    return folder / name / _manifest_name(environment)
+
+
+def _manifest_name(environment: str | None) -> str:
+    return f"manifest.{environment}.json" if environment else "manifest.json"
+
+
+def placed(folder: Path, name: str, environment: str | None) -> System | None:
+    """Return a system as its manifest places it, without its stack sets; None where there
+    is no manifest that can be read."""
+    try:
+        data = json.loads(manifest_path(folder, name, environment).read_bytes())
+        return System(
+            name=name,
+            blueprint=data["blueprint"],
+            suffix=data["suffix"],
+            regions=dict(data["regions"]),
+            admin=Target(**data["admin"]),
+            stack_sets=(),
+            environment=environment,
+            delegated=data["call_as"] == "DELEGATED_ADMIN",
+        )
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 def _infix(system: System) -> str:

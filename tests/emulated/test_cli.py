@@ -210,6 +210,43 @@ def test_a_system_is_verified_and_an_alarm_that_went_off_is_said(rolled: Shell) 
     assert "'soon' is not a duration" in wrong
 
 
+def test_a_run_is_looked_at_without_a_file_that_is_right(rolled: Shell) -> None:
+    looks = ("history", "explain", "watch", "report --html run.html")
+    named = "secure_network --local"
+    shown = {one: rolled.run(*f"{one} {named}".split()).stdout for one in looks}
+
+    def assert_same(place: str, printed: str, warning: str) -> None:
+        """Assert that commands on runs do the same with another name of the system, which
+        they print in their lines."""
+        for command, wanted in shown.items():
+            seen = rolled.run(*f"{command} {place}".split())
+            assert seen.stdout == wanted.replace(named, printed)
+            assert warning in seen.stderr
+        refused = rolled.run("approve", *place.split(), expect=1).stderr
+        assert "no rollout waits for an approval" in refused
+        said = rolled.run("stop", *place.split()).stderr
+        assert "no run of secure-network-test is open" in said
+
+    path = rolled.config(MINIMAL.replace("settings:", "settings:\n  colour: red"))
+    try:
+        assert_same(named, named, f"{path.name} has a mistake, which tapgen lint shows")
+        path.write_text(MINIMAL.replace("us-west-2", "us-west-22"))
+        refused = rolled.run("history", *named.split(), expect=1).stderr
+        assert "regions.dr: 'us-west-22'" in refused
+        assert "secure-network-SUFFIX -r REGION" in refused
+
+        path.unlink()
+        prefix = "secure-network-test -r us-east-1 --local"
+        assert_same(prefix, prefix, "")
+        in_copy = prefix.replace("us-east-1", "us-west-2")
+        assert shown["history"] == rolled.run("history", *in_copy.split()).stdout
+        other = rolled.run("history", *prefix.replace("test", "prod").split(), expect=1)
+        assert "no runs of it" in other.stderr
+        rolled.run("history", "secure-network-test", "--local", expect=64)
+    finally:
+        rolled.config(MINIMAL)
+
+
 def test_a_second_rollout_has_nothing_to_do(rolled: Shell) -> None:
     assert "no changes" in rolled.run("rollout", "--local", "--yes").stdout
 

@@ -168,6 +168,8 @@ def test_another_region_takes_over_and_rolls_out_while_the_first_one_is_away(
     assert not made
     with pytest.raises(RolloutError, match=f"set admin.region: {TO}"):
         places.nearest(sets_in(cloud, "us-east-1"), "demo-test")
+    for region in (TO, "us-east-1"):  # whichever one somebody remembers
+        assert places.found(sets_in(cloud, region), "demo-test", ()) == (TO, ())
     listed, _ = runs.runs(sets_in(cloud, TO).bucket, "demo-test", 5)
     assert [(o.command, o.result) for o in listed] == [
         ("move-admin", "done"),

@@ -12,6 +12,7 @@ from tapgen import plan, rollout
 from tapgen.accounts import bootstrap
 from tapgen.aws import organizations, retained, session
 from tapgen.aws.stacksets import StackSets
+from tapgen.cli.reach_runs import is_delegated
 from tapgen.errors import AwsError, PlanError
 from tapgen.model import (
     SELF,
@@ -350,6 +351,9 @@ def test_a_delegated_administrator_rolls_out_to_the_same_units(
     assert organization.rollout(system).green
     assert not organization.plan(system)
     assert organization.days(account) == {30}
+    mine = organization.sets(replace(system, delegated=False))
+    assert is_delegated(mine, "demo-test-")
+    assert not is_delegated(mine, "other-test-")
     # The stack set lives in the management account.
     names = organization.cloud.client("cloudformation").list_stack_sets()["Summaries"]
     assert "demo-test-baseline" in {s["StackSetName"] for s in names}

@@ -20,7 +20,9 @@ def test_a_resumed_shift_names_what_says_whether_traffic_moves_back(
         lock=SimpleNamespace(command=command), state=SimpleNamespace(opening=opening)
     )
     system = SimpleNamespace(name="shop", environment="eu", prefix="shop-eu")
-    reached: Any = SimpleNamespace(system=system, local=True, without=())
+    reached: Any = SimpleNamespace(
+        system=system, local=True, without=(), by_prefix=False
+    )
 
     code = resume._report(reached, Outcome(run="1"), found, True, as_json=False)
 

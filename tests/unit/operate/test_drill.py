@@ -387,7 +387,9 @@ def test_a_resumed_drill_is_reported_and_judged_as_any_other(
         assert found
         ended = resume(cloud, reverse=reverse)
         assert ended.green
-        reached = SimpleNamespace(sets=cloud, system=system(), local=False, without=())
+        reached = SimpleNamespace(
+            sets=cloud, system=system(), local=False, without=(), by_prefix=False
+        )
         return cli_resume._report(
             reached, ended, found, True, as_json=as_json  # type: ignore[arg-type]
         )

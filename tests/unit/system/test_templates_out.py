@@ -197,6 +197,17 @@ def test_alarms_are_named_where_they_are_created() -> None:
     }
 
 
+def test_a_manifest_says_where_the_runs_are(tmp_path: Path) -> None:
+    whole = replace(
+        system(stack_set("net", template("A")), environment="two"), delegated=True
+    )
+    templates_out.write(tmp_path, templates_out.files(whole))
+
+    found = templates_out.placed(tmp_path, "demo", "two")
+    assert found == replace(whole, stack_sets=())
+    assert templates_out.placed(tmp_path, "demo", None) is None
+
+
 def test_writing_changes_only_what_differs(tmp_path: Path) -> None:
     files = {"demo/manifest.json": "{}\n", "demo/net.json": "a"}
     assert templates_out.write(tmp_path, files) == sorted(files)
