@@ -167,12 +167,13 @@ def remove_engine(reached: Reached) -> list[str]:
     Raises RolloutError while the engine has an open run of the system.
     """
     from tapgen.accounts import engine
-    from tapgen.rollout import lock
+    from tapgen.rollout import opening
 
     there = engine.deployed(reached.aws, reached.system.admin)
-    held = lock.read(reached.sets.bucket, reached.system.prefix) if there else None
-    has = there and held and held.lock.open and held.lock.engine == there.state_machine
-    run = held.lock.run if held and has else None
+    # Not the lock alone: one whose turn was killed last is of a run that has ended.
+    found = opening.opened(reached.sets.bucket, reached.system.prefix)
+    has = there and found and found.lock.engine == there.state_machine
+    run = found.lock.run if found and has else None
     return engine.remove(reached.aws, reached.system, run, say)
 
 

@@ -39,22 +39,29 @@ def is_in_aws(reached: Reached, engine: str | None) -> bool:
 
 
 def require_engine(reached: Reached) -> Engine:
-    """Return the engine in AWS that may run a system.
+    """Return the engine in AWS that may run a new run of a system.
 
     Raises RolloutError where there is none, it is of another version, or the system has
     what cannot run there; AwsError where that cannot be read.
     """
-    from tapgen.accounts import engine
-    from tapgen.engine import FORMAT, package
     from tapgen.model import CommandGate
 
-    system = reached.system
-    for gate in system.rollout.gates:
+    for gate in reached.system.rollout.gates:
         if isinstance(gate, CommandGate):
             raise RolloutError(
                 f"gate {gate}: a command cannot run in AWS; use a probe or an approval, or "
                 "give --engine local"
             )
+    return require_deployed(reached)
+
+
+def require_deployed(reached: Reached) -> Engine:
+    """Return the engine in AWS that may run a system, as `require_engine` does, whatever
+    gates the config has."""
+    from tapgen.accounts import engine
+    from tapgen.engine import FORMAT, package
+
+    system = reached.system
     if reached.without:
         raise RolloutError(
             "--without-region: the engine in AWS runs in the administration region and "
@@ -166,9 +173,14 @@ def waker(reached: Reached, found: Opened | None) -> Callable[[], None]:
         assert found
         try:
             there = engine.deployed(aws, admin)
-            if there:
-                run = found.lock.run
-                executions.wake(aws, there.function, admin, found.journal.prefix, run)
+            if there is None or there.state_machine != found.lock.engine:
+                say(
+                    f"nobody goes on with run {found.lock.run}: {found.lock.engine} is not "
+                    f"there; go on here: {command_line('resume', reached)} --engine local"
+                )
+                return
+            run = found.lock.run
+            executions.wake(aws, there.function, admin, found.journal.prefix, run)
         except AwsError as error:
             say(
                 f"the engine in AWS sees this at its next turn, within minutes ({error})"
@@ -198,7 +210,9 @@ def resume_in_aws(reached: Reached, found: Opened, back: bool) -> int | tuple[st
                 f"run {run} cannot go on in AWS: gate {gate} runs a command; give --engine "
                 "local"
             )
-    engine = require_engine(reached)
+    engine = require_deployed(
+        reached
+    )  # the gates of the run count, not those of the config
     uploads.finish(reached.sets.aws, found.state, uploads.of(reached.system))
     try:
         handed = runner.resume_in_aws(

@@ -258,7 +258,7 @@ class Rollout:
         if not self.wait:
             say_begun(self.reached, run, execution)
         self._print(None, {"run": run, "execution": execution})
-        return follow(self.reached, run) if self.wait else DONE
+        return follow(self.reached, run, beside=self.as_json) if self.wait else DONE
 
     def _print(self, ended: Any, more: Mapping[str, Any] = {}) -> None:
         """Print the result as JSON, if that is wanted; None where nothing was run."""

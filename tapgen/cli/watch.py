@@ -73,9 +73,15 @@ def watch_command(
 
 
 def follow(
-    reached: Reached, run: str | None, *, as_json: bool = False, once: bool = False
+    reached: Reached,
+    run: str | None,
+    *,
+    as_json: bool = False,
+    once: bool = False,
+    beside: bool = False,
 ) -> int:
-    """Follow a run as the command does; return its exit code."""
+    """Follow a run as the command does; return its exit code. `beside` says that the output
+    is JSON of somebody else, so that the last view belongs to the messages."""
     from tapgen.report import watching as report
 
     watch = _attach(reached, run)
@@ -84,7 +90,7 @@ def follow(
     if as_json:
         print_json(report.data(view))
     else:
-        _print(reached, watch, view)
+        _print(reached, watch, view, stderr=beside)
     return _code(view, once)
 
 
@@ -155,7 +161,7 @@ def _shown(reached: Reached, *, quiet: bool) -> Iterator[Callable[[View], None]]
         yield lines
 
 
-def _print(reached: Reached, watch: Watch, view: View) -> None:
+def _print(reached: Reached, watch: Watch, view: View, *, stderr: bool) -> None:
     from tapgen.cli.progress import console
     from tapgen.report import watching as report
     from tapgen.rollout.watching import Life
@@ -169,7 +175,7 @@ def _print(reached: Reached, watch: Watch, view: View) -> None:
     if watch.found.state.failures:
         ways.append(f"why something failed: {command_line('explain', reached)}")
     width = shutil.get_terminal_size((100, 40)).columns
-    console().print(report.text(view, width=width, ways=ways))
+    console(stderr=stderr).print(report.text(view, width=width, ways=ways))
 
 
 def _code(view: View, once: bool) -> int:

@@ -18,7 +18,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import field, replace
 from functools import cache, partial
 from typing import Any
@@ -33,12 +33,16 @@ from tapgen.frozen import dataclass
 from tapgen.model import Target
 from tapgen.rollout import gating, lock, opening, turns
 from tapgen.rollout.journal import now_text
-from tapgen.rollout.model import Event
+from tapgen.rollout.model import Event, Failure
 from tapgen.rollout.opening import Opened
 from tapgen.rollout.remote import remote_of
 
 APPROVAL_SECONDS = 60.0
 """How long the turn takes at most that begins with an approval: somebody waits for it."""
+
+MOST_FAILURES = 20
+"""How many failures a notification has: a message of SNS has 256 KB at most ("Publish",
+https://docs.aws.amazon.com/sns/latest/api/API_Publish.html)."""
 
 
 @dataclass(frozen=True)
@@ -164,7 +168,7 @@ class Function:
         """Notify once how a run ended, or that it is paused."""
         state, system = found.state, found.journal.prefix
         lines = [f"Run {state.run} of {system}: {word}."]
-        lines += [f"{one}" for one in state.failures]
+        lines += failure_lines(state.failures)
         if word == "paused":
             lines.append(f"Go on with it: tapgen resume {_line(found)}")
         lines.append(f"What it did: tapgen history {_line(found)} {state.run}")
@@ -199,8 +203,22 @@ class Function:
 
     def look(self) -> list[dict[str, Any]]:
         """Start the execution again of each open run that this engine holds and that nobody
-        advances; return these, with what was done."""
-        return [one for system in self.systems if (one := self._look_at(system))]
+        advances; return these, with what was done.
+
+        A system that cannot be looked at keeps from looking at no other one; what it raises
+        is raised in the end.
+        """
+        found: list[dict[str, Any]] = []
+        failed: list[Exception] = []
+        for system in self.systems:
+            try:
+                found += filter(None, [self._look_at(system)])
+            except Exception as error:
+                self.say(f"{system} cannot be looked at: {error}")
+                failed.append(error)
+        if failed:
+            raise failed[0]
+        return found
 
     def _look_at(self, system: str) -> dict[str, Any] | None:
         store = self._store
@@ -224,6 +242,13 @@ def _answer(
     state: str, *, seconds: int = 0, outcome: str | None = None
 ) -> dict[str, Any]:
     return {"state": state, "seconds": seconds, "outcome": outcome}
+
+
+def failure_lines(failures: Sequence[Failure]) -> list[str]:
+    """Return failures as a notification has them."""
+    more = len(failures) - MOST_FAILURES
+    left_out = [f"… and {more} more"] if more > 0 else []
+    return [*map(str, failures[:MOST_FAILURES]), *left_out]
 
 
 def _line(found: Opened) -> str:

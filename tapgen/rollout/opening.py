@@ -91,14 +91,22 @@ def refresh(found: Opened) -> Opened:
     """Return a run with what has happened since it was read: its new events, and who
     advances it now."""
     journal = found.journal
-    newer = journal.newer()
-    _load(journal, newer, found.programs)
-    for event in newer:
-        found.state.apply(event, found.programs)
+    newer = catch_up(journal, found.state, found.programs)
     held = lock.read(journal.store, journal.prefix)
     if held is None or held.lock.run != found.lock.run:
         held = found.held
     return replace(found, held=held, events=(*found.events, *newer))
+
+
+def catch_up(
+    journal: Journal, state: State, programs: dict[str, Program]
+) -> list[Mapping[str, Any]]:
+    """Apply what others have written into a journal since it was read; return it."""
+    newer = journal.newer()
+    _load(journal, newer, programs)
+    for event in newer:
+        state.apply(event, programs)
+    return [*newer]
 
 
 def _load(

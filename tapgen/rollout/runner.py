@@ -18,12 +18,12 @@ from tapgen.aws.stacksets import StackSets
 from tapgen.errors import AwsError, RolloutError, TapgenError, TemplateError
 from tapgen.frozen import dataclass
 from tapgen.model import System
-from tapgen.rollout import handing_over, kinds, lock, places, reconcile
+from tapgen.rollout import handing_over, kinds, lock, opening, places, reconcile
 from tapgen.rollout.copies import Copied, Copy
 from tapgen.rollout.execute import Engine, Ways, as_text
 from tapgen.rollout.fold import End, State
 from tapgen.rollout.gating import off_before
-from tapgen.rollout.journal import Journal, Store, new_run
+from tapgen.rollout.journal import Fenced, Journal, Store, new_run
 from tapgen.rollout.model import Event, Lost, Outcome
 from tapgen.rollout.opening import (
     Opened,
@@ -99,11 +99,14 @@ def _handed_over(
     facts: Mapping[str, Any],
     begin: Callable[[], None] = lambda: None,
 ) -> tuple[str, int]:
-    """Write the event that hands a run over, and what is done before anybody goes on."""
+    """Do what `begin` does, and write the event that hands a run over. The sign of life
+    beside it says that a turn comes: an old one, or none, would say that nobody does.
+    """
     try:
+        begin()
         engine.journal.remember({})
         engine.record(kind, **facts)
-        begin()
+        engine.journal.rest(0)
     except AwsError as error:
         raise Lost(engine.state.touched, error, engine.state.run) from error
     except KeyboardInterrupt:
@@ -215,10 +218,32 @@ def resume(
     facts = {"command": "resume", "back": back, "tapgen": __version__, **facts}
 
     def begin() -> None:
-        engine.record("resumed", **facts)
-        _turn_if(engine, back)
+        if from_engine:
+            _outlast(engine, held, facts)
+        else:
+            engine.record("resumed", **facts)
+        if not engine.state.end:
+            _turn_if(engine, back)
 
     return to_the_end(engine, held, begin)
+
+
+def _outlast(engine: Engine, held: lock.Held, facts: Mapping[str, Any]) -> None:
+    """Go on with a run that was taken from the engine in AWS: a turn that began before this
+    process had the lock may write until it meets an event of another, and then ends; it
+    may also end the run."""
+    journal, state = engine.journal, engine.state
+    while True:
+        try:
+            engine.record("resumed", **facts)
+            return
+        except Fenced:
+            now = lock.read(journal.store, journal.prefix)
+            if now is None or now.etag != held.etag:
+                raise
+            opening.catch_up(journal, state, engine.programs)
+            if state.end:
+                return
 
 
 def resume_in_aws(
@@ -233,17 +258,27 @@ def resume_in_aws(
 ) -> tuple[str, int] | None:
     """Take the open run of a system over as `resume` does, and leave it to the engine in
     AWS; return the run, and the number of the last event. None when no run is open. Calls
-    that were under way when the direction changes are waited for here."""
+    that were under way when the direction changes are waited for here: AWS has the run once
+    it has turned, and never goes on in the direction that it had."""
     chosen = Ways(on_event, **{"content": no_artifact, **ways})
     what = _TURNED if back else ""
-    taken = _taken_over(sets, prefix, chosen, who, (), what, False, remote)
+    taken = _taken_over(sets, prefix, chosen, who, (), what)
     if taken is None:
         return None
-    engine, _, facts = taken
+    engine, held, facts = taken
+    journal = engine.journal
     facts = {"command": "resume", "back": back, "tapgen": __version__, **facts}
-    return _handed_over(
-        engine, "resumed", {**facts, **remote.facts()}, lambda: _turn_if(engine, back)
-    )
+
+    def begin() -> None:
+        if back and not engine.state.back:
+            engine.record("resumed", **facts)
+            _turn_if(engine, back)
+        else:
+            _say_direction(engine, engine.state.back)
+        wanted = lock.in_aws(held.lock, remote.arn, journal.writer)
+        lock.take(journal.store, prefix, wanted, held)
+
+    return _handed_over(engine, "resumed", {**facts, **remote.facts()}, begin)
 
 
 def _turn_if(engine: Engine, back: bool) -> None:
@@ -255,11 +290,15 @@ def _turn_if(engine: Engine, back: bool) -> None:
         turning = "resume --back"
     elif state.failed_back:
         turning = "restoring failed before"
-    direction = "back" if back or state.back else "forward"
-    engine.emit("resumed", f"going on with run {state.run} ({direction})")
+    _say_direction(engine, back or state.back)
     if turning:
         engine.burn()
         engine.patiently(engine.turn, turning)
+
+
+def _say_direction(engine: Engine, back: bool) -> None:
+    direction = "back" if back else "forward"
+    engine.emit("resumed", f"going on with run {engine.state.run} ({direction})")
 
 
 def abandon(
@@ -363,10 +402,9 @@ def _taken_over(
     without: Iterable[str],
     what: str = "",
     from_engine: bool = False,
-    remote: Remote | None = None,
 ) -> Taken | None:
     """Take the open run of a system over from a process that is gone, or `from_engine` in
-    AWS; with `remote`, for that. `what` is to become of it, if not to go on.
+    AWS. `what` is to become of it, if not to go on.
 
     None when no run is open, or it had not begun: then it is closed.
     """
@@ -381,7 +419,8 @@ def _taken_over(
     _require(found, what)
     wait_for_silence(found, chosen, from_engine=from_engine)
     if from_engine:  # its last turn may have written something since
-        found = refresh(found)
+        # With the lock as it was: another may have taken the run meanwhile.
+        found = replace(refresh(found), held=found.held)
         if found.state.end:
             raise RolloutError(
                 f"run {found.lock.run} has just ended: {found.state.end}; nothing to do"
@@ -389,8 +428,6 @@ def _taken_over(
     journal = _journal(store, prefix, found.lock.run, who, platform.node(), chosen)
     journal.number = found.journal.number
     mine = lock.new(found.lock.run, who, found.lock.command)
-    if remote:
-        mine = lock.in_aws(mine, remote.arn, journal.writer)
     same = {k: getattr(found.lock, k) for k in ("since", "also", "without", "after")}
     held = _take(sets, store, prefix, replace(mine, **same), found.held)
     if not found.state.number:

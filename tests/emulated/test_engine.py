@@ -97,6 +97,13 @@ def test_its_package_alone_rolls_out_notifies_and_takes_an_approval(
     (told,) = _messages(cloud, queue)
     assert "waits at a gate" in told and f"{url}&System={wanted.prefix}" in told
     assert function.do({"do": "look"}) == []  # somebody advances it
+    broken = replace(function, systems=("broken", "broken-too"))
+    for one in broken.systems:  # neither keeps from looking at the other
+        cloud.sets.bucket.put(lock.key(one), b"?")
+    with pytest.raises(ValueError, match="Expecting value"):
+        broken.do({"do": "look"})
+    found = [one for one in said if "cannot be looked at" in one]
+    assert [one.split()[0] for one in found] == ["broken", "broken-too"]
 
     gate = told.partition("Gate=")[2].split()[0]
     approve = {"do": "approve", "system": wanted.prefix, "run": run, "gate": gate}

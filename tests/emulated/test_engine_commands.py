@@ -56,7 +56,10 @@ def test_a_rollout_goes_to_aws_and_comes_back(shell: Shell) -> None:
     assert json.loads(ended.stdout)["run"]["result"] == "done"
 
     shell.config(SYSTEM.replace("[us-east-1]", "[us-east-1, us-west-2]"), "notes")
-    shell.run("rollout", "notes", "--local", "--yes")
+    waiting = shell.start(
+        *("rollout", "notes", "--local", "--yes", "--wait", "--output", "json")
+    )
+    until_open(shell, run)
     here = shell.start("resume", "notes", "--local", "--engine", "local")
     assert here.stderr
     said_here = next(line for line in here.stderr if "going on with run" in line)
@@ -65,6 +68,38 @@ def test_a_rollout_goes_to_aws_and_comes_back(shell: Shell) -> None:
     out, err = here.communicate(timeout=PATIENCE)
     assert here.returncode == 0, out + err
     assert "no changes" in shell.run("plan", "notes", "--local").stdout
+    out, err = waiting.communicate(timeout=PATIENCE)
+    assert waiting.returncode == 0 and "over: done" in err, err
+    assert json.loads(out)["run"]
+
+    # Killed at its very end, the last turn leaves the lock of a run that has ended.
+    s3 = shell.client("s3")
+    held = json.loads(s3.get_object(**lock(shell))["Body"].read())
+    machine = "arn:aws:states:us-east-1:000000000000:stateMachine:tapgen-engine"
+    held |= {"open": True, "engine": machine}
+    s3.put_object(**lock(shell), Body=json.dumps(held).encode())
+    gone = shell.run("bootstrap", "notes", "--local", "--engine", "--remove", "--yes")
+    assert "changed: tapgen-engine" in gone.stdout
+
+
+def until_open(shell: Shell, before: str) -> None:
+    """Wait until the engine in AWS has another run than the one before."""
+    s3, end = shell.client("s3"), time.monotonic() + PATIENCE
+    while time.monotonic() < end:
+        run = json.loads(s3.get_object(**lock(shell))["Body"].read())["run"]
+        first = f"runs/notes-test/{run}/000001.json"
+        found = s3.list_objects_v2(Bucket=lock(shell)["Bucket"], Prefix=first)
+        if run != before and found["KeyCount"]:
+            return
+        time.sleep(0.2)
+    raise AssertionError("no run is open")
+
+
+def lock(shell: Shell) -> dict[str, str]:
+    """Where the lock of the system is."""
+    found = [one["Name"] for one in shell.client("s3").list_buckets()["Buckets"]]
+    bucket = next(n for n in found if n.endswith("-us-east-1"))
+    return {"Bucket": bucket, "Key": "runs/notes-test/open.json"}
 
 
 def until_approved(shell: Shell) -> None:

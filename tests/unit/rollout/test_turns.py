@@ -10,8 +10,9 @@ import pytest
 
 from tapgen import plan
 from tapgen.errors import RolloutError, Unreachable
-from tapgen.rollout import opening, planned, runner, turns
+from tapgen.rollout import lock, opening, planned, runner, turns
 from tapgen.rollout.execute import Ways
+from tapgen.rollout.journal import Journal
 from tapgen.rollout.model import Lost
 from tapgen.rollout.remote import Remote, remote_of
 from tests import make
@@ -164,6 +165,83 @@ def test_who_resumes_takes_nothing_from_an_engine_that_goes_on() -> None:
     found = opening.opened(cloud.bucket, "demo-test")
     assert found and opening.is_advanced(found)
     assert to_the_end(cloud, run).over == "done"
+
+
+def test_a_turn_that_begins_while_its_run_is_taken_over_is_outlasted() -> None:
+    """Where it has the next number, who has taken the run goes on after it."""
+    wanted = undisturbed()
+    for number in range(1, 30, 2):
+        cloud, run = handed_over()
+        turn(cloud, run)
+        before = len(cloud.faults.calls)
+        cloud.faults.before[before + number] = lambda: turn(cloud, run) and None
+        assert resume(cloud, from_engine=True).green, number
+        require_like(cloud, wanted, number)
+
+
+def test_who_was_quicker_to_take_a_run_from_the_engine_keeps_it() -> None:
+    cloud, run = handed_over()
+    turn(cloud, run)
+
+    def take() -> None:
+        held = lock.read(cloud.bucket, "demo-test")
+        assert held and held.lock.engine
+        quick = lock.Lock(run, "bob", "elsewhere", held.lock.since, process=1)
+        lock.take(cloud.bucket, "demo-test", quick, held)
+
+    # The lock is read again once the engine is silent: then it is bob's.
+    reads = [n for n, call in enumerate(lock_reads(), 1) if call]
+    cloud.faults.before[len(cloud.faults.calls) + reads[-1]] = take
+    with pytest.raises(lock.Taken, match="started by bob on elsewhere"):
+        resume(cloud, from_engine=True)
+
+
+def lock_reads() -> list[bool]:
+    """Which of the calls until a run is taken from the engine read its lock."""
+    cloud, run = handed_over()
+    turn(cloud, run)
+    before = len(cloud.faults.calls)
+    resume(cloud, from_engine=True)
+    calls = cloud.faults.calls[before:]
+    taken = calls.index("write runs/demo-test/open.json")
+    return [one == "read runs/demo-test/open.json" for one in calls[:taken]]
+
+
+def test_the_engine_gets_a_run_that_goes_back_once_it_has_turned() -> None:
+    """Killed before, whoever turned it leaves nothing that the engine would go on with, in
+    the direction that the run had."""
+    number = 1
+    while True:
+        cloud, run = handed_over()
+        for _ in range(5):
+            turn(cloud, run)
+        length = len(Journal(cloud.bucket, "demo-test", run).events())
+        cloud.bucket.now = lambda: 1000.0  # nobody has advanced it for long
+        number += 3
+        cloud.faults.before[len(cloud.faults.calls) + number] = kill
+        try:
+            back_in_aws(cloud)
+            break
+        except Killed:
+            cloud.faults.before.clear()
+            found = turns.held(cloud.bucket, "demo-test", run, ARN)
+            began = found is not None and len(found.events) > length
+            assert not began or (found and found.state.back), number
+    cloud.faults.before.clear()
+    found = opening.opened(cloud.bucket, "demo-test")
+    assert found and opening.is_advanced(found)  # by the turn that comes
+    assert to_the_end(cloud, run).over == "abandoned"
+
+
+def back_in_aws(cloud: Cloud) -> Any:
+    return runner.resume_in_aws(
+        cloud,  # type: ignore[arg-type]
+        "demo-test",
+        lambda event: None,
+        REMOTE,
+        back=True,
+        sleep=lambda seconds: None,
+    )
 
 
 def test_the_engine_is_asked_to_stop_by_whichever_turn_comes_next() -> None:
