@@ -15,7 +15,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tapgen.cli.common import TEMPLATES_FOLDER, Timings, load, place, say, system_path
+from tapgen.cli import near
+from tapgen.cli.common import (
+    TEMPLATES_FOLDER,
+    Timings,
+    load,
+    place,
+    say,
+    system_names,
+    system_path,
+)
 from tapgen.cli.reach import Reached, connected
 from tapgen.errors import AwsError, ConfigError, TapgenError
 from tapgen.model import SELF, System, Target
@@ -42,7 +51,7 @@ def reach_runs(
     has no runs of a prefix.
     """
     if name and _is_prefix(name, folder):
-        return _by_prefix(name, environment, aws_choice, without)
+        return _by_prefix(name, environment, folder, aws_choice, without)
     path = folder / f"{name}.yaml"
     try:
         path = system_path(name, folder)
@@ -91,6 +100,7 @@ def _despite(error: TapgenError, path: Path, environment: str | None) -> System:
 def _by_prefix(
     prefix: str,
     environment: str | None,
+    folder: Path,
     aws_choice: Mapping[str, Any],
     without: tuple[str, ...],
 ) -> Reached:
@@ -99,8 +109,8 @@ def _by_prefix(
     region = aws_choice["region"]
     if region is None:
         raise click.UsageError(
-            f"{prefix} is the prefix of a system's stack sets; give the region that "
-            "administers them, too: -r REGION"
+            f"{prefix} is no file's; as the prefix of a system's stack sets it needs the "
+            f"region that administers them: -r REGION{near(prefix, system_names(folder))}"
         )
     if environment:
         raise click.UsageError(
