@@ -189,6 +189,30 @@ def waker(reached: Reached, found: Opened | None) -> Callable[[], None]:
     return wake if found and found.lock.engine else lambda: None
 
 
+def execution_again(reached: Reached, found: Opened) -> str | None:
+    """Say that the engine in AWS has a run, and start its execution again where somebody
+    has stopped that; return the name of the new one, empty for none, None where AWS does
+    not start it. Raises RolloutError where the engine is gone: signs of life outlast it.
+    """
+    from tapgen.aws import executions
+
+    there, run = require_deployed(reached), found.lock.run
+    already = f"run {run} is advanced in AWS already ({there.state_machine})"
+    aws, admin = reached.sets.aws, reached.system.admin
+    try:
+        running = executions.running(aws, admin, there.state_machine)
+    except AwsError as error:
+        say(f"{already}, as far as its last turn says; {error}")
+        return ""
+    if any(one.given.get("run") == run for one in running):
+        say(already)
+        return ""
+    name = begin(reached, there, run, found.state.number + 1)
+    if name:
+        say(f"nobody called the engine for run {run}; execution {name} does")
+    return name
+
+
 def resume_in_aws(reached: Reached, found: Opened, back: bool) -> int | tuple[str, str]:
     """Leave an open run to the engine in AWS; return the run and its execution, or an exit
     code where AWS was lost meanwhile, or does not start it."""

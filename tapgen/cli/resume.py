@@ -23,7 +23,7 @@ from tapgen.cli.confirmation import require_account
 from tapgen.cli.engine import (
     AWS,
     engine_option,
-    require_deployed,
+    execution_again,
     resume_in_aws,
     say_begun,
     wait_option,
@@ -133,11 +133,10 @@ def _in_aws(
     from tapgen.rollout import opening
 
     if found.lock.engine and opening.is_advanced(found) and not back:
-        require_deployed(
-            reached
-        )  # its last sign of life may be of before it was deleted
-        say(f"run {found.lock.run} is advanced in AWS already ({found.lock.engine})")
-        begun: Any = found.lock.run, ""
+        execution = execution_again(reached, found)
+        if execution is None:
+            return FAILED
+        begun: Any = found.lock.run, execution
     else:
         begun = resume_in_aws(reached, found, back)
         if isinstance(begun, int):

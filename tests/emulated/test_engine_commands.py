@@ -21,6 +21,7 @@ stack_sets:
 rollout: {engine: aws, gates: [{approve: true}]}
 """
 TEMPLATE = {"Resources": {"Here": {"Type": "AWS::SNS::Topic"}}}
+MACHINE = "arn:aws:states:us-east-1:000000000000:stateMachine:tapgen-engine"
 PATIENCE = 600.0  # seconds
 
 
@@ -45,6 +46,12 @@ def test_a_rollout_goes_to_aws_and_comes_back(shell: Shell) -> None:
     assert "it goes on in AWS; stop it" in seen.stdout
     said = shell.run("resume", "notes", "--local")
     assert f"run {run} is advanced in AWS already" in said.stderr
+    states = shell.client("stepfunctions")
+    for one in states.list_executions(stateMachineArn=MACHINE)["executions"]:
+        states.stop_execution(executionArn=one["executionArn"])
+    said = shell.run("resume", "notes", "--local", "--output", "json")
+    again = json.loads(said.stdout)["execution"]
+    assert f"nobody called the engine for run {run}; execution {again}" in said.stderr
 
     assert "is stopped: interrupted" in shell.run("stop", "notes", "--local").stderr
     said = shell.run("resume", "notes", "--local", "--engine", "aws")
@@ -75,8 +82,7 @@ def test_a_rollout_goes_to_aws_and_comes_back(shell: Shell) -> None:
     # Killed at its very end, the last turn leaves the lock of a run that has ended.
     s3 = shell.client("s3")
     held = json.loads(s3.get_object(**lock(shell))["Body"].read())
-    machine = "arn:aws:states:us-east-1:000000000000:stateMachine:tapgen-engine"
-    held |= {"open": True, "engine": machine}
+    held |= {"open": True, "engine": MACHINE}
     s3.put_object(**lock(shell), Body=json.dumps(held).encode())
     gone = shell.run("bootstrap", "notes", "--local", "--engine", "--remove", "--yes")
     assert "changed: tapgen-engine" in gone.stdout

@@ -8,7 +8,10 @@ from pathlib import Path
 import pytest
 
 from tapgen.emulator.services import node_sdk
-from tapgen.emulator.services.patches.function_processes import environment
+from tapgen.emulator.services.patches.function_processes import (
+    environment,
+    of_the_living,
+)
 
 _CONFIG = {
     "FunctionName": "f",
@@ -36,6 +39,15 @@ def test_the_environment_of_a_function_has_nothing_of_the_shell() -> None:
     assert found["AWS_EXECUTION_ENV"] == "AWS_Lambda_python3.13"
     assert found["AWS_ENDPOINT_URL"] == "http://127.0.0.1:1"
     assert found["AWS_LAMBDA_LOG_GROUP_NAME"] == "/aws/lambda/f"
+
+
+def test_a_function_that_was_deleted_while_it_ran_leaves_no_logs() -> None:
+    found: list[str] = []
+    emit = of_the_living(lambda func, text: found.append(text), {"f"})
+    emit({"config": _CONFIG}, "one")
+    emit({"config": {**_CONFIG, "FunctionName": "gone"}}, "two")
+    emit(_CONFIG, "three")
+    assert found == ["one", "three"]
 
 
 def test_packages_of_the_sdk_are_linked_from_the_project(tmp_path: Path) -> None:

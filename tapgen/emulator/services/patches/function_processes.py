@@ -18,7 +18,7 @@ import secrets
 import shutil
 import subprocess
 import threading
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from importlib import import_module
 from pathlib import Path
 from types import SimpleNamespace
@@ -38,7 +38,11 @@ PRIVATE: Mapping[str, Mapping[str, tuple[str, ...] | None]] = {
         "subprocess": None,
     },
     _LAMBDA: {
+        "_emit_lambda_logs": (
+            *("func", "request_id", "log_text", "error", "duration_ms", "log_source"),
+        ),
         "_execute_function_warm": ("func", "event", "request_id"),
+        "_functions": None,
         "_provided_worker_env": ("config", "code_dir", "port"),
         "execution_credentials": ("config",),
     },
@@ -116,6 +120,9 @@ def apply() -> None:
     runtime.subprocess = SimpleNamespace(**{**vars(subprocess), "Popen": _start})
     runtime.Worker._spawn = _remembering(runtime.Worker._spawn)
     runtime.Worker.invoke = _saying_why(runtime.Worker.invoke)
+    functions._emit_lambda_logs = of_the_living(
+        functions._emit_lambda_logs, functions._functions
+    )
     functions._execute_function_warm = _named(functions._execute_function_warm)
     usual = runtime.execution_credentials
     for module in (runtime, functions):
@@ -218,6 +225,20 @@ def _named(execute: Any) -> Any:
         return result
 
     return named
+
+
+def of_the_living(emit: Any, functions: Container[str]) -> Any:
+    """Let `emit` write the logs of functions that there still are. It would make the log
+    group again that was deleted with a function while that ran, and the next stack could
+    not create its own; on AWS, the roles of functions may write into log groups only
+    (`compute.write_logs`)."""
+
+    def emitting(func: Mapping[str, Any], *given: Any, **named: Any) -> None:
+        config = func.get("config") or func
+        if config.get("FunctionName") in functions:
+            emit(func, *given, **named)
+
+    return emitting
 
 
 # Its process -------------------------------------------------------------------------
