@@ -41,6 +41,7 @@ def test_whoever_answers_a_gate_is_told_that_the_engine_is_gone(
         sets=SimpleNamespace(aws=aws),
         system=SimpleNamespace(admin=EAST, name="demo", environment=None),
         local=False,
+        by_prefix=False,
     )
     engine.waker(reached, found)()
     said = capsys.readouterr().err
