@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tapgen.cli import FAILED
+from tapgen.cli import DONE, FAILED
 from tapgen.cli.common import say
 from tapgen.cli.reach import Reached, command_line
 from tapgen.errors import AwsError, RolloutError
@@ -215,7 +215,7 @@ def execution_again(reached: Reached, found: Opened) -> str | None:
 
 def resume_in_aws(reached: Reached, found: Opened, back: bool) -> int | tuple[str, str]:
     """Leave an open run to the engine in AWS; return the run and its execution, or an exit
-    code where AWS was lost meanwhile, or does not start it."""
+    code where AWS was lost meanwhile or does not start it, or the run had not begun."""
     from tapgen.cli.running import user
     from tapgen.rollout import Lost, gating, runner, uploads
     from tapgen.rollout.program import Kind
@@ -252,7 +252,8 @@ def resume_in_aws(reached: Reached, found: Opened, back: bool) -> int | tuple[st
         say(f"error: {lost}")
         return FAILED
     if handed is None:
-        raise RolloutError(f"{reached.system.prefix}: no run is open any more")
+        say(f"no run of {reached.system.prefix} is open")
+        return DONE
     execution = begin(reached, engine, *handed)
     return (run, execution) if execution else FAILED
 

@@ -157,11 +157,17 @@ def chosen_run(near: Near, run: str | None, can_be: str) -> Opened:
     """Return a run by its name, or by the beginning or the end of it; without a name the
     open run, or else the newest one.
 
-    Raises RolloutError where there is no such run; `can_be` says what a run is wanted for.
+    Raises RolloutError where there is no such run, or the open one has no events yet;
+    `can_be` says what a run is wanted for.
     """
     from tapgen.rollout import history
 
     found = None if run else near.opened()
+    if found and not found.events:
+        raise RolloutError(
+            f"run {_described(found)} has not begun anything: what starts it still prepares "
+            "it, or is gone, and then tapgen resume closes it"
+        )
     if found:
         return found
     name = run or history.newest(near.store, near.prefix)

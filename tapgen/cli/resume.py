@@ -140,6 +140,8 @@ def _in_aws(
     else:
         begun = resume_in_aws(reached, found, back)
         if isinstance(begun, int):
+            if as_json and begun == DONE:
+                print_json({"outcome": None})
             return begun
         if not wait:
             say_begun(reached, *begun)

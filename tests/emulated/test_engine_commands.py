@@ -79,9 +79,16 @@ def test_a_rollout_goes_to_aws_and_comes_back(shell: Shell) -> None:
     assert waiting.returncode == 0 and "over: done" in err, err
     assert json.loads(out)["run"]
 
-    # Killed at its very end, the last turn leaves the lock of a run that has ended.
+    # Killed before the first event, who starts a run leaves only a lock.
     s3 = shell.client("s3")
     held = json.loads(s3.get_object(**lock(shell))["Body"].read())
+    empty = {**held, "open": True, "engine": MACHINE, "run": "20260101t000000000z-a"}
+    s3.put_object(**lock(shell), Body=json.dumps(empty).encode())
+    seen = shell.run("watch", "notes", "--local", "--once", expect=1)
+    assert "has not begun anything" in seen.stderr
+    assert "it is closed" in shell.run("resume", "notes", "--local").stderr
+
+    # Killed at its very end, the last turn leaves the lock of a run that has ended.
     held |= {"open": True, "engine": MACHINE}
     s3.put_object(**lock(shell), Body=json.dumps(held).encode())
     gone = shell.run("bootstrap", "notes", "--local", "--engine", "--remove", "--yes")
