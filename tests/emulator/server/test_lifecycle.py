@@ -14,7 +14,7 @@ import threading
 import zipfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
@@ -127,11 +127,10 @@ def test_another_port_than_that_of_the_running_server_is_an_error(
 def test_it_listens_on_the_loopback_address_only(folder: Path) -> None:
     server = start(folder)
     listening = Path(f"/proc/{server.pid}/net/tcp").read_text().splitlines()[1:]
-    inodes = {
-        os.readlink(f"/proc/{server.pid}/fd/{number}")
-        for number in os.listdir(f"/proc/{server.pid}/fd")
-        if os.path.lexists(f"/proc/{server.pid}/fd/{number}")
-    }
+    inodes = set()
+    for number in os.listdir(f"/proc/{server.pid}/fd"):
+        with suppress(FileNotFoundError):  # closed meanwhile
+            inodes.add(os.readlink(f"/proc/{server.pid}/fd/{number}"))
     own = [
         line.split()
         for line in listening
