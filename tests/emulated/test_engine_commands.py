@@ -4,6 +4,8 @@ followed, and taken from the engine to a terminal."""
 from __future__ import annotations
 
 import json
+import os
+import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,6 +23,14 @@ stack_sets:
 rollout: {engine: aws, gates: [{approve: true}]}
 """
 TEMPLATE = {"Resources": {"Here": {"Type": "AWS::SNS::Topic"}}}
+SHIPPED = Path(__file__).parents[2] / "stacksets"
+# What each shipped system changes last when its log groups are retained for longer.
+LAST = {
+    "secure_network": "AppLogGroup",
+    "serverless_api": "ApiAccessLogs",
+    "region_migration": "AppLogGroup",
+    "payments_dr": "ApiAccessLogs",
+}
 MACHINE = "arn:aws:states:us-east-1:000000000000:stateMachine:tapgen-engine"
 PATIENCE = 600.0  # seconds
 
@@ -93,6 +103,33 @@ def test_a_rollout_goes_to_aws_and_comes_back(shell: Shell) -> None:
     s3.put_object(**lock(shell), Body=json.dumps(held).encode())
     gone = shell.run("bootstrap", "notes", "--local", "--engine", "--remove", "--yes")
     assert "changed: tapgen-engine" in gone.stdout
+
+
+@pytest.mark.skipif("TAPGEN_SOAK" not in os.environ, reason="make soak runs it")
+@pytest.mark.parametrize("name", LAST)
+def test_a_shipped_system_is_rolled_out_and_restored_in_aws(
+    shell: Shell, name: str
+) -> None:
+    here = (name, "--local")
+    in_aws = ("rollout", *here, "--engine", "aws", "--yes", "--wait")
+    text = (SHIPPED / f"{name}.yaml").read_text()
+    shell.config(text, name)
+    shell.run(*in_aws)
+    assert "no changes" in shell.run("plan", *here).stdout
+
+    longer = re.sub(r"(?m)^(  log_retention_days:) \d+", r"\1 180", text, count=1)
+    shell.config(longer, name)
+    fault = ("--logical-id", LAST[name], "--reason", "no logs today")
+    shell.run("local", "fault", "add", "fail", *fault)
+    assert "over: restored" in shell.run(*in_aws, expect=1).stderr
+    assert "no logs today" in shell.run("explain", *here).stdout
+    shell.config(text, name)
+    assert "no changes" in shell.run("plan", *here).stdout
+
+    shell.run("local", "fault", "clear")
+    shell.config(longer, name)
+    shell.run(*in_aws)
+    assert "no changes" in shell.run("plan", *here).stdout
 
 
 def until_open(shell: Shell, before: str) -> None:
