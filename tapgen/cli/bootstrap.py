@@ -21,7 +21,7 @@ from tapgen.cli.common import (
 )
 from tapgen.cli.confirmation import confirm, require_account
 from tapgen.cli.open_run import administered
-from tapgen.cli.reach import Reached, reach_system
+from tapgen.cli.reach import Reached, command_line, reach_system
 from tapgen.model import Observed
 
 if TYPE_CHECKING:  # slow to import
@@ -155,8 +155,9 @@ def deploy_engine(reached: Reached, notify: str | None) -> list[str]:
         there = engine.deployed(aws, admin)
         topic = there.topic if there else "its topic"
         say(
-            "nobody is notified when a run waits for an approval, or fails: give --notify "
-            f"ADDRESS, or subscribe to {topic}"
+            "nobody is notified when a run waits for an approval, or fails: "
+            f"{command_line('bootstrap', reached)} --engine --notify ADDRESS, or "
+            f"subscribe to {topic}"
         )
     return [engine.STACK] if changed else []
 

@@ -57,13 +57,12 @@ def text(one: Ran, lines: Iterable[str] = ()) -> str:
 def _versions(one: Ran) -> Iterator[str]:
     prefix = f"{one.view.prefix}-"
     for (name, fate, before, after), targets in versions(one.versions).items():
-        words = short(before)
-        if fate is Fate.UNKNOWN:
-            words = f"{words} or {short(after)}"
-        elif before != after:
-            words = f"{words} → {short(after)}"
+        words = (" or " if fate is Fate.UNKNOWN else " → ").join(
+            f"template {short(one)}" if one else short(one)
+            for one in dict.fromkeys((before, after))
+        )
         part = name.removeprefix(prefix)
-        yield f"{fate}: {part} in {target_list(targets)}, template {words}"
+        yield f"{fate}: {part} in {target_list(targets)}, {words}"
 
 
 def data(one: Ran) -> dict[str, Any]:
