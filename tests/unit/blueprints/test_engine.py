@@ -12,6 +12,7 @@ import pytest
 
 from tapgen import lint
 from tapgen.blueprints import bootstrap, engine
+from tapgen.engine import cost
 from tapgen.errors import BlueprintError
 from tapgen.model import StackSet, System, Target
 
@@ -57,6 +58,17 @@ def test_no_execution_can_have_as_many_events_as_step_functions_allows(
     machine = engine.definition(turns)
     assert engine.most_events(machine, turns) <= engine.MOST_EVENTS * 3 / 4
     assert machine["States"]["Answer"]["Choices"][0]["Next"] == "Continue"
+
+
+def test_the_cost_of_a_run_counts_the_transitions_of_a_turn() -> None:
+    states = engine.definition()["States"]
+    turn, name = ["Advance"], "Answer"
+    while name != "Advance":
+        turn.append(name)
+        choices = states[name].get("Choices", ())
+        name = choices[1]["Next"] if choices else states[name]["Next"]
+    assert turn == ["Advance", "Answer", "Pause", "Count"]
+    assert len(turn) == cost.TRANSITIONS
 
 
 def statements(resource: Mapping[str, Any]) -> list[dict[str, Any]]:
